@@ -193,4 +193,15 @@ mod tests {
         assert_eq!(envelope.open::<chat::SummaryCreated>().unwrap(), event);
         assert!(envelope.open::<payments::PaymentSettled>().is_err());
     }
+
+    #[test]
+    fn the_document_of_events_lists_them_all() {
+        let document = include_str!("../../../../docs/events.md");
+        for (name, _) in catalogue() {
+            assert!(
+                document.contains(&format!("`{name}`")),
+                "docs/events.md does not describe {name}"
+            );
+        }
+    }
 }
