@@ -3,7 +3,7 @@
 use crate::{ConfigError, Sources, Validate, layers};
 use config::{Value, ValueKind};
 use serde::{
-    Deserialize as _, Deserializer,
+    Deserializer,
     de::{DeserializeOwned, Visitor, value::Error as ProbeError},
     forward_to_deserialize_any,
 };

@@ -1,0 +1,60 @@
+//! The id of a request: given by the client or the gateway, else made here; echoed, logged and passed on.
+
+use uuid::Uuid;
+
+/// Name of the header, in both directions.
+pub const REQUEST_ID_HEADER: &str = "x-request-id";
+
+/// The id of the running request; a request extension set by [`crate::RequestTracing`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(String);
+
+impl RequestId {
+    /// `text` when it is 1 to 128 letters, digits, `.`, `_` or `-`; anything else could forge log lines and is not taken.
+    #[must_use]
+    pub fn accept(text: &str) -> Option<Self> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        ((1..=128).contains(&text.len()) && text.bytes().all(plain)).then(|| Self(text.to_owned()))
+    }
+
+    /// A fresh id (UUIDv7).
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self(Uuid::now_v7().to_string())
+    }
+
+    /// The id's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+tokio::task_local! {
+    pub(crate) static CURRENT: RequestId;
+}
+
+/// The id of the request that this task serves, when it serves one.
+#[must_use]
+pub fn current_request_id() -> Option<String> {
+    CURRENT.try_with(|id| id.0.clone()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_ids_are_accepted() {
+        assert!(RequestId::accept("0190-abc_DEF.7").is_some());
+        for bad in ["", "a b", "a\nb", "é", &"x".repeat(129)] {
+            assert!(RequestId::accept(bad).is_none(), "{bad:?}");
+        }
+    }
+}
