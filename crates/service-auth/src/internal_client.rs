@@ -193,7 +193,7 @@ impl InternalClient {
                 .header("content-type", "application/json")
                 .body(body.to_vec());
         }
-        let mut response = crate::traced(request)
+        let mut response = service_telemetry::traced(request)
             .send()
             .await
             .map_err(InternalError::from_reqwest)?;

@@ -62,7 +62,8 @@ impl KeyStore {
         if let Some(key) = self.keys.load().get(kid) {
             return Ok(key.clone());
         }
-        if self.may_ask(kid) {
+        // A fetch under way counts as asking: its answer is waited for.
+        if self.may_ask(kid) || self.fetching.try_lock().is_err() {
             let _one_at_a_time = self.fetching.lock().await;
             if !self.knows(kid) && self.may_ask(kid) {
                 self.refresh().await;
@@ -94,7 +95,7 @@ impl KeyStore {
     }
 
     async fn fetch(&self, url: &str) -> anyhow::Result<PublicKeys> {
-        let request = crate::traced(self.http.get(url));
+        let request = service_telemetry::traced(self.http.get(url));
         let mut response = request.send().await?.error_for_status()?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {

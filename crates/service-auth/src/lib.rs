@@ -38,6 +38,3 @@ pub use revocation::{RevocationSource, Revocations};
 pub use sealed::{SealContext, SealError, Sealer};
 pub use service_tokens::ServiceTokens;
 pub use verifier::Verifier;
-pub(crate) fn traced(b: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-    b
-}

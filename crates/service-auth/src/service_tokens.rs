@@ -91,7 +91,7 @@ impl ServiceTokens {
                 .body(body);
             let now = now.clone();
             async move {
-                let response = crate::traced(request)
+                let response = service_telemetry::traced(request)
                     .send()
                     .await
                     .map_err(InternalError::from_reqwest)?;

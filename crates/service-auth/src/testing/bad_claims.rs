@@ -31,7 +31,7 @@ pub(super) fn list(issuer: &TestIssuer) -> Vec<(&'static str, String)> {
         list.push((name, issuer.of(&issuer.header(), &payload)));
     }
     for (name, member, value) in [
-        ("exp past", "exp", json!(now - 60)),
+        ("exp before iat", "exp", json!(now - 60)),
         ("exp -1", "exp", json!(-1)),
         ("exp 0", "exp", json!(0)),
         ("exp \"1\"", "exp", json!("1")),
@@ -100,6 +100,11 @@ pub(super) fn list(issuer: &TestIssuer) -> Vec<(&'static str, String)> {
     ] {
         list.push((name, with(member, value)));
     }
+    let mut past = issuer.payload();
+    for (member, at) in [("exp", now - 60), ("nbf", now - 960), ("iat", now - 960)] {
+        past[member] = json!(at);
+    }
+    list.push(("exp past", issuer.of(&issuer.header(), &past)));
     duplicates(issuer, &mut list);
     list
 }

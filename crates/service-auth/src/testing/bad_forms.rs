@@ -15,7 +15,7 @@ pub(super) fn list(issuer: &TestIssuer) -> Vec<(&'static str, String)> {
     shapes(issuer, &mut list);
     let header = issuer.header().to_string();
     let payload = issuer.payload().to_string();
-    let payloads: [(&'static str, Vec<u8>); 10] = [
+    let payloads: [(&'static str, Vec<u8>); 11] = [
         ("payload a list", b"[]".to_vec()),
         ("payload a string", b"\"x\"".to_vec()),
         ("payload null", b"null".to_vec()),
@@ -36,7 +36,8 @@ pub(super) fn list(issuer: &TestIssuer) -> Vec<(&'static str, String)> {
             "payload not UTF-8",
             [b"{\"name\":\"\xff\",".as_slice(), &payload.as_bytes()[1..]].concat(),
         ),
-        ("payload nested 2,500 deep", deep(&payload)),
+        ("payload nested 2,500 deep", deep(&payload, 2_500)),
+        ("payload nested 10,000 deep", deep(&payload, 10_000)),
         ("payload of one megabyte", padded(&payload, 1 << 20)),
     ];
     for (name, bytes) in payloads {
@@ -199,8 +200,8 @@ fn shapes(issuer: &TestIssuer, list: &mut Vec<(&'static str, String)>) {
     ]);
 }
 
-fn deep(payload: &str) -> Vec<u8> {
-    let nest = format!("{{\"x\":{}{},", "[".repeat(2500), "]".repeat(2500));
+fn deep(payload: &str, levels: usize) -> Vec<u8> {
+    let nest = format!("{{\"x\":{}{},", "[".repeat(levels), "]".repeat(levels));
     payload.replacen('{', &nest, 1).into_bytes()
 }
 
