@@ -23,7 +23,6 @@ pub fn inject_headers(headers: &mut HeaderMap) {
 }
 
 /// `builder` with the current trace context and request id.
-#[must_use]
 pub fn traced(builder: RequestBuilder) -> RequestBuilder {
     let mut headers = HeaderMap::new();
     inject_headers(&mut headers);
