@@ -10,6 +10,7 @@ mod db;
 mod events;
 mod proxy;
 mod servers;
+mod service;
 mod wait;
 
 pub use common_types::clock::MovableClock;
@@ -17,4 +18,5 @@ pub use db::TestDb;
 pub use events::{published_events, unsettled_events};
 pub use proxy::LinkProxy;
 pub use servers::{Prefix, amqp_url, database_url, redis_url};
+pub use service::{ServiceSetup, TestService};
 pub use wait::eventually;
