@@ -12,10 +12,15 @@ use diesel::{
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, TransactionManager};
 
-use crate::{Db, DbError, error::is_conflict};
+use crate::{
+    Conn, Db, DbError,
+    error::{is_conflict, is_connection_error},
+};
 
 /// How often a transaction that lost against a parallel one is run again.
 const RETRIES: u32 = 5;
+/// More dead pooled connections than any pool holds mean that the server is away.
+const MAX_DEAD_CONNECTIONS: u32 = 100;
 
 /// An async closure over a connection whose future may move between threads.
 ///
@@ -67,28 +72,45 @@ impl Db {
         T: Send,
         E: From<DbError> + From<DieselError> + Send,
     {
-        let mut conn = self.get().await?;
         let watch = ConflictWatch::default();
-        conn.set_instrumentation(watch.clone());
+        let mut conn = self.begin(&watch).await?;
         let mut attempt = 0;
-        let outcome = loop {
-            watch.reset();
-            let result = run_once(&mut conn, &body).await;
+        loop {
+            let result = finish(&mut conn, &body).await;
             if result.is_ok() || !watch.seen() || attempt == RETRIES {
-                break result;
+                conn.set_instrumentation(None::<Box<dyn Instrumentation>>);
+                return result;
             }
             attempt += 1;
             metrics::counter!("db_transaction_retries_total").increment(1);
             tokio::time::sleep(pause(attempt)).await;
-        };
-        conn.set_instrumentation(None::<Box<dyn Instrumentation>>);
-        outcome
+            watch.reset();
+            Manager::begin_transaction(&mut *conn).await?;
+        }
+    }
+
+    /// A connection with an open transaction. A pooled connection may have died unnoticed, after a
+    /// restart of the server all of them; as nothing has happened yet, the next one is tried.
+    async fn begin(&self, watch: &ConflictWatch) -> Result<Conn, DbError> {
+        let mut tries = 0;
+        loop {
+            let mut conn = self.get().await?;
+            conn.set_instrumentation(watch.clone());
+            match Manager::begin_transaction(&mut *conn).await {
+                Ok(()) => return Ok(conn),
+                Err(error) if is_connection_error(&error) && tries < MAX_DEAD_CONNECTIONS => {
+                    tries += 1;
+                    drop(Conn::take(conn));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }
 
 type Manager = <AsyncPgConnection as AsyncConnection>::TransactionManager;
 
-async fn run_once<T, E, F>(conn: &mut AsyncPgConnection, body: &F) -> Result<T, E>
+async fn finish<T, E, F>(conn: &mut AsyncPgConnection, body: &F) -> Result<T, E>
 where
     for<'r> F: AsyncFn(&'r mut AsyncPgConnection) -> Result<T, E>
         + TransactionBody<&'r mut AsyncPgConnection, Result<T, E>, Fut: Send>
@@ -97,7 +119,6 @@ where
     T: Send,
     E: From<DieselError> + Send,
 {
-    Manager::begin_transaction(conn).await?;
     match body(&mut *conn).await {
         Ok(value) => {
             Manager::commit_transaction(conn).await?;

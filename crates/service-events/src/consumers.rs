@@ -153,13 +153,9 @@ impl Consumers {
     pub async fn run(self, cancel: CancellationToken) {
         let mut backoff = Backoff::default();
         while !cancel.is_cancelled() && !self.families.is_empty() {
-            let started = std::time::Instant::now();
-            let Err(error) = self.session(&cancel).await else {
+            let Err(error) = self.session(&cancel, &mut backoff).await else {
                 continue;
             };
-            if started.elapsed().as_secs() > 30 {
-                backoff.reset();
-            }
             metrics::counter!("events_consumer_reconnects_total").increment(1);
             tracing::warn!(service = self.service, %error, "consumers start again");
             tokio::select! { () = cancel.cancelled() => {}, () = backoff.pause() => {} }
@@ -168,7 +164,11 @@ impl Consumers {
 
     /// One connection's life: any broken part ends all of it, and the next session starts from the
     /// topology.
-    async fn session(&self, cancel: &CancellationToken) -> Result<(), EventsError> {
+    async fn session(
+        &self,
+        cancel: &CancellationToken,
+        backoff: &mut Backoff,
+    ) -> Result<(), EventsError> {
         let connection = Arc::new(self.broker.connect(self.service).await?);
         let channel = answer(connection.create_channel()).await??;
         let mut tasks = tokio::task::JoinSet::new();
@@ -197,6 +197,7 @@ impl Consumers {
                 context,
             ));
         }
+        backoff.reset();
         let mut outcome = Ok(());
         while let Some(ended) = tasks.join_next().await {
             let ended = ended.unwrap_or_else(|panic| {

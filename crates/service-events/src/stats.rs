@@ -44,7 +44,7 @@ pub(crate) async fn watch(db: Db, service: &'static str, cancel: CancellationTok
             Ok(status) => publish(service, &status),
             Err(error) => tracing::debug!(%error, "outbox numbers unknown"),
         }
-        if ticks % 720 == 0
+        if ticks.is_multiple_of(720)
             && let Err(error) = sweep(&db).await
         {
             tracing::warn!(%error, "old events not swept");

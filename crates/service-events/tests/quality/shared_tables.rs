@@ -1,0 +1,75 @@
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use service_testing::eventually;
+
+use crate::bench::{Bench, Mode, PATIENCE};
+
+impl Bench {
+    pub(crate) async fn mark_all_published(&self) {
+        let mut conn = self.test.db.get().await.unwrap();
+        conn.batch_execute("UPDATE outbox_events SET published_at = now()")
+            .await
+            .unwrap();
+    }
+
+    /// Ends every connection of the service's role, as a restart of the server does.
+    pub(crate) async fn end_all_connections(&self) {
+        let mut owner = self.test.owner().await.get().await.unwrap();
+        diesel::sql_query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    }
+}
+
+/// An event exists exactly when its transaction committed.
+#[tokio::test(flavor = "multi_thread")]
+async fn rolled_back_transactions_emit_nothing() {
+    let bench = Bench::new().await;
+    let mut conn = bench.test.db.get().await.unwrap();
+    conn.batch_execute("BEGIN").await.unwrap();
+    let event = crate::bench::ThingCounted {
+        thing: uuid::Uuid::now_v7(),
+        version: 1,
+        mode: Mode::Apply,
+    };
+    service_events::outbox::emit(&mut conn, "counter", &event, chrono::Utc::now())
+        .await
+        .unwrap();
+    conn.batch_execute("ROLLBACK").await.unwrap();
+    drop(conn);
+    assert_eq!(bench.unpublished().await, 0);
+}
+
+/// Broadcasts reach every listener, each on its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn broadcasts_reach_every_process() {
+    let bench = Bench::new().await;
+    let names = ["counter.thing_counted"];
+    let mut one = service_events::Broadcast::subscribe(bench.broker(), &names);
+    let mut two = service_events::Broadcast::subscribe(bench.broker(), &names);
+    let worker = bench.start_worker(bench.broker());
+    // Listening begins some time after subscribing; broadcasts before that are not heard.
+    let heard = async |stream: &mut service_events::BroadcastStream| loop {
+        let id = bench.emit(Mode::Apply).await;
+        worker.outbox.wake();
+        let next = tokio::time::timeout(std::time::Duration::from_millis(500), stream.recv());
+        if let Ok(Some(envelope)) = next.await {
+            return envelope.id <= id;
+        }
+    };
+    assert!(
+        tokio::time::timeout(PATIENCE, heard(&mut one))
+            .await
+            .unwrap()
+    );
+    assert!(
+        tokio::time::timeout(PATIENCE, heard(&mut two))
+            .await
+            .unwrap()
+    );
+    eventually(PATIENCE, async || bench.unpublished().await == 0).await;
+    worker.stop().await;
+}
