@@ -10,6 +10,7 @@ pub mod backing;
 pub mod checks;
 pub mod compile;
 pub mod database;
+pub mod demo;
 pub mod doctor;
 pub mod environment;
 pub mod install;

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use launcher::layout::Layout;
 use launcher::run::RunFlags;
-use launcher::{checks, doctor, logs, run, status, testing, ui};
+use launcher::{checks, demo, doctor, logs, run, status, testing, ui};
 
 /// Tabib: one platform for clinics.
 #[derive(Parser)]
@@ -43,6 +43,12 @@ enum Command {
     Doctor,
     /// Load the demo data again (it is loaded by `run`; nothing is doubled).
     Seed,
+    /// Tell the story of one clinic day through the gateway, ten steps, each answer checked.
+    Demo {
+        /// The gateway to talk to; the running platform's by default.
+        #[arg(long)]
+        url: Option<String>,
+    },
     /// Print the diesel schema of a service, compare it with the committed one, or write it.
     Schema {
         /// The service, or nothing for all.
@@ -121,6 +127,7 @@ async fn execute(command: Command) -> Result<u8> {
             .map(|()| true)?,
         Command::Doctor => doctor::examine(&layout).await?,
         Command::Seed => run::seed(&layout).await.map(|()| true)?,
+        Command::Demo { url } => demo::tell(&layout, url).await.map(|()| true)?,
         Command::Schema {
             service,
             check,
