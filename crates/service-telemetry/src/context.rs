@@ -49,6 +49,17 @@ pub fn span_from_traceparent(name: &str, traceparent: Option<&str>) -> Span {
     span
 }
 
+/// A span of one HTTP call called `name` that continues the trace of `traceparent`, or begins a new one.
+#[must_use]
+pub fn server_span(name: &str, traceparent: Option<&str>) -> Span {
+    let span = tracing::info_span!("request", otel.name = name, otel.kind = "server");
+    if let Some(parent) = traceparent {
+        let carrier = HashMap::from([("traceparent".to_owned(), parent.to_owned())]);
+        adopt(&span, &carrier);
+    }
+    span
+}
+
 /// Makes the remote context found in `carrier` the parent of `span`.
 pub(crate) fn adopt(span: &Span, carrier: &dyn Extractor) {
     let context: Context = global::get_text_map_propagator(|p| p.extract(carrier));

@@ -10,7 +10,7 @@ mod http;
 mod init;
 mod request_id;
 
-pub use context::{current_traceparent, inject_headers, span_from_traceparent, traced};
+pub use context::{current_traceparent, inject_headers, server_span, span_from_traceparent, traced};
 pub use http::{RequestTracing, RequestTracingService};
 pub use init::{Guard, init, init_for_tests, metrics_text};
 pub use request_id::{REQUEST_ID_HEADER, RequestId, current_request_id};

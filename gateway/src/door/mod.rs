@@ -1,0 +1,6 @@
+//! What happens to every request before it is routed and to every answer before it leaves.
+
+pub mod context;
+pub mod cors;
+pub mod meter;
+pub mod security;
