@@ -6,13 +6,22 @@ use anyhow::Result;
 
 use crate::backing::BackingUrls;
 use crate::database::ServiceDatabase;
-use crate::layout::Layout;
+use crate::layout::{Layout, create_folder};
 use crate::secrets::Secrets;
 use crate::services::{PortPlan, SERVICES, prefix};
 
 /// Addresses that belong to servers, not to services: a service must get its own, never the
 /// administrator's from our environment.
 pub const WITHHELD: [&str; 4] = ["DATABASE_URL", "REDIS_URL", "AMQP_URL", "TABIB_CONFIG_FILE"];
+
+/// The services that keep sealed values.
+const SEALING: [&str; 5] = [
+    "auth-otp",
+    "patient-access",
+    "payments",
+    "portal",
+    "integrations",
+];
 
 /// What the settings are made from.
 pub struct Plan<'a> {
@@ -57,12 +66,14 @@ impl Plan<'_> {
             settings.set("DATABASE__MIGRATION_URL", &database.owner);
         }
         settings.set("REDIS__URL", &self.backing.redis);
-        settings.set("REDIS__PREFIX", format!("{}:{name}:", self.namespace));
+        settings.set("REDIS__PREFIX", format!("{}:{name}", self.namespace));
         settings.set("AMQP__URL", &self.backing.amqp);
-        settings.set("AMQP__PREFIX", self.broker_prefix());
+        settings.set("AMQP__PREFIX", self.namespace);
         self.auth(&mut settings, name, secrets)?;
         self.peers(&mut settings);
-        sealing(&mut settings, name, secrets)?;
+        if SEALING.contains(&name) {
+            sealing(&mut settings, name, secrets)?;
+        }
         self.own(&mut settings, name, secrets)?;
         Ok(settings.values)
     }
@@ -75,7 +86,11 @@ impl Plan<'_> {
         settings.set("REDIS__URL", &self.backing.redis);
         settings.set("REDIS__PREFIX", format!("{}:gateway:", self.namespace));
         settings.set("AMQP__URL", &self.backing.amqp);
-        settings.set("AMQP__PREFIX", self.broker_prefix());
+        settings.set("AMQP__PREFIX", self.namespace);
+        settings.set(
+            "WEB__DIRECTORY",
+            self.layout.checkout.join("web/dist").display().to_string(),
+        );
         self.auth(&mut settings, "gateway", secrets)?;
         self.peers(&mut settings);
         Ok(settings.values)
@@ -85,9 +100,19 @@ impl Plan<'_> {
     pub fn simulators(&self, secrets: &mut Secrets) -> Result<BTreeMap<String, String>> {
         let mut settings = self.common("simulators");
         settings.set("SERVER__PORT", self.ports.simulators.to_string());
+        settings.set("SERVER__PUBLIC_URL", self.public_url());
+        settings.set("DATA_DIR", self.folder("simulators")?);
+        settings.set("SANDBOX__API_KEY", secrets.password("sandbox_api_key")?);
+        settings.set(
+            "SANDBOX__WEBHOOK_URL",
+            format!(
+                "http://127.0.0.1:{}/api/integrations/webhook/payment-status/",
+                self.ports.gateway
+            ),
+        );
         settings.set(
             "SANDBOX__WEBHOOK_SECRET",
-            secrets.password("sandbox_webhook")?,
+            secrets.password("payment_status_webhook")?,
         );
         Ok(settings.values)
     }
@@ -107,14 +132,6 @@ impl Plan<'_> {
             .insert("TABIB_ENVIRONMENT".to_owned(), self.environment.to_owned());
         settings.set("SERVER__HOST", "127.0.0.1");
         settings
-    }
-
-    fn broker_prefix(&self) -> String {
-        if self.namespace == "tabib" {
-            String::new()
-        } else {
-            format!("{}.", self.namespace)
-        }
     }
 
     fn auth(&self, settings: &mut Settings, name: &str, secrets: &mut Secrets) -> Result<()> {
@@ -162,8 +179,45 @@ impl Plan<'_> {
     }
 
     /// What only one service has.
-    fn own(&self, _settings: &mut Settings, _name: &str, _secrets: &mut Secrets) -> Result<()> {
+    fn own(&self, settings: &mut Settings, name: &str, secrets: &mut Secrets) -> Result<()> {
+        match name {
+            "auth-otp" => {
+                settings.set("TOKENS__REFRESH_KEY", secrets.key("refresh_token_key")?);
+                settings.set("CODES__KEY", secrets.key("code_key")?);
+                settings.set(
+                    "DEMO__SOAPIFY_API_KEY",
+                    secrets.password("demo_soapify_api_key")?,
+                );
+                for client in SERVICES.iter().map(|it| it.name).chain(["gateway"]) {
+                    let path = format!("CLIENTS__{}", prefix(client));
+                    settings.set(&path, client_secret(client, secrets)?);
+                }
+            }
+            "integrations" => {
+                settings.set(
+                    "DEVELOPMENT__SANDBOX_API_KEY",
+                    secrets.password("sandbox_api_key")?,
+                );
+                settings.set(
+                    "WEBHOOKS__PAYMENT_STATUS_SECRET",
+                    secrets.password("payment_status_webhook")?,
+                );
+            }
+            "portal" => {
+                settings.set("KEYS__LOOKUP_SECRET", secrets.key("portal_lookup_key")?);
+                settings.set("PORTAL__URL", format!("{}/patient", self.public_url()));
+                settings.set("FILES__URL", format!("file://{}", self.folder("reports")?));
+            }
+            _ => {}
+        }
         Ok(())
+    }
+
+    /// A folder below the data folder that exists.
+    fn folder(&self, name: &str) -> Result<String> {
+        let folder = self.layout.data.join("files").join(name);
+        create_folder(&folder, 0o700)?;
+        Ok(folder.display().to_string())
     }
 
     fn base(&self, name: &str) -> String {

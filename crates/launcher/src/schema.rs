@@ -54,12 +54,10 @@ pub async fn generate(layout: &Layout, admin_url: &str, service: Service) -> Res
 }
 
 async fn migrate(layout: &Layout, service: Service, url: &str) -> Result<()> {
-    let scratch = std::env::temp_dir().join(format!(
-        "tabib-schema-{}-{}.toml",
-        std::process::id(),
-        service.name
-    ));
-    let mut secrets = Secrets::open(&scratch)?;
+    let scratch = std::env::temp_dir().join(format!("tabib-schema-{}", uuid::Uuid::now_v7()));
+    let scratch_layout = layout.with_data(scratch.clone());
+    scratch_layout.create_data()?;
+    let mut secrets = Secrets::open(&scratch.join("secrets.toml"))?;
     let ports = PortPlan::free()?;
     let backing = BackingUrls {
         database: url.to_owned(),
@@ -74,7 +72,7 @@ async fn migrate(layout: &Layout, service: Service, url: &str) -> Result<()> {
         },
     )];
     let plan = Plan {
-        layout,
+        layout: &scratch_layout,
         ports: &ports,
         backing: &backing,
         databases: &databases,
@@ -82,7 +80,6 @@ async fn migrate(layout: &Layout, service: Service, url: &str) -> Result<()> {
         environment: "development",
     };
     let environment = plan.service(service.name, &mut secrets);
-    let _ = std::fs::remove_file(&scratch);
     let spec = ProcessSpec {
         name: service.name.to_owned(),
         program: layout.binary(&service.binary()),
@@ -95,7 +92,9 @@ async fn migrate(layout: &Layout, service: Service, url: &str) -> Result<()> {
     let output = command(&spec)
         .output()
         .await
-        .with_context(|| format!("cannot start {}", spec.program.display()))?;
+        .with_context(|| format!("cannot start {}", spec.program.display()));
+    let _ = std::fs::remove_dir_all(&scratch);
+    let output = output?;
     if !output.status.success() {
         bail!(
             "{} migrate failed: {}{}",

@@ -1,11 +1,14 @@
 //! A small HTTP client that says exactly which call answered what instead of what.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::Method;
 use serde_json::Value;
+
+/// How long a call is repeated while the service behind the gateway is away.
+const AWAY_LIMIT: Duration = Duration::from_secs(15);
 
 /// The client of one platform: every path is below its gateway.
 #[derive(Clone)]
@@ -142,30 +145,55 @@ impl Call {
         self
     }
 
-    /// Sends the call and reads the whole answer.
+    /// Sends the call and reads the whole answer. While the gateway says that the service behind
+    /// it is away (502, 503, 504), the call is repeated for a while, as a person would: a service
+    /// that was killed is back within a second.
     pub async fn send(self) -> Result<Answer> {
-        let call = self.name;
-        let answer = self
-            .request
-            .send()
-            .await
-            .with_context(|| format!("{call} got no answer"))?;
-        let status = answer.status().as_u16();
-        let headers = answer.headers().clone();
-        let body = answer
-            .bytes()
-            .await
-            .with_context(|| format!("{call} broke off in its answer"))?
-            .to_vec();
-        let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        Ok(Answer {
-            call,
-            status,
-            headers,
-            body,
-            json,
-        })
+        let deadline = Instant::now() + AWAY_LIMIT;
+        loop {
+            let again = self
+                .request
+                .try_clone()
+                .context("the body cannot be repeated")?;
+            let answer = once(&self.name, again).await?;
+            if !(502..=504).contains(&answer.status) || Instant::now() >= deadline {
+                return Ok(answer);
+            }
+            crate::ui::line(format!(
+                "      {} → {}, the service is away; once more",
+                answer.call, answer.status
+            ));
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
     }
+
+    /// Sends the call once, whatever comes back.
+    pub async fn send_once(self) -> Result<Answer> {
+        once(&self.name, self.request).await
+    }
+}
+
+async fn once(call: &str, request: reqwest::RequestBuilder) -> Result<Answer> {
+    let call = call.to_owned();
+    let answer = request
+        .send()
+        .await
+        .with_context(|| format!("{call} got no answer"))?;
+    let status = answer.status().as_u16();
+    let headers = answer.headers().clone();
+    let body = answer
+        .bytes()
+        .await
+        .with_context(|| format!("{call} broke off in its answer"))?
+        .to_vec();
+    let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    Ok(Answer {
+        call,
+        status,
+        headers,
+        body,
+        json,
+    })
 }
 
 /// A file of a multipart body.

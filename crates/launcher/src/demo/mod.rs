@@ -10,9 +10,11 @@ pub mod socket;
 mod steps;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use futures_util::future::BoxFuture;
 
 use crate::layout::Layout;
 use crate::services::GATEWAY_PORT;
@@ -33,13 +35,19 @@ pub struct Options {
     pub sessions: PathBuf,
     /// How long something that happens by events may take.
     pub patience: Duration,
+    /// Called before each step; tests kill processes here.
+    pub before_step: Option<BeforeStep>,
 }
+
+/// What a test does before a step.
+pub type BeforeStep = Arc<dyn Fn(u8) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// What the steps share.
 pub struct Story {
     pub http: Http,
     pub sessions: Sessions,
     pub patience: Duration,
+    before_step: Option<BeforeStep>,
 }
 
 impl Story {
@@ -50,6 +58,7 @@ impl Story {
             sessions: Sessions::new(&http, options.sessions.clone(), options.patience)?,
             http,
             patience: options.patience,
+            before_step: options.before_step.clone(),
         })
     }
 
@@ -98,6 +107,7 @@ pub async fn tell(layout: &Layout, url: Option<String>) -> Result<()> {
         url,
         sessions: layout.data.join("demo-sessions"),
         patience: Duration::from_secs(60),
+        before_step: None,
     })
     .await
 }

@@ -32,6 +32,17 @@ pub struct Running {
     pub ports: PortPlan,
     pub data: PathBuf,
     pub broker: Broker,
+    /// The administrator's database address.
+    pub database: String,
+    /// Prefix of the databases: `<namespace>_auth_otp`.
+    pub namespace: String,
+}
+
+impl Running {
+    /// The gateway as browsers name it.
+    pub fn url(&self) -> String {
+        format!("http://localhost:{}", self.ports.gateway)
+    }
 }
 
 /// The private RabbitMQ node, as a test needs it to stop and start it.
@@ -166,6 +177,8 @@ pub async fn serve(layout: &Layout, folder: &Path) -> Result<()> {
                 folder: folder.join("rmq"),
                 ports: node.ports,
             },
+            database: backing.urls.database.clone(),
+            namespace: namespace.clone(),
         },
     )?;
     tokio::select! {
