@@ -13,6 +13,8 @@ use crate::services::SERVICES;
 
 /// Crates that must not be anywhere: a second TLS stack, libpq, a crate with an open advisory.
 const FORBIDDEN: [&str; 5] = ["openssl-sys", "native-tls", "ring", "pq-sys", "rsa"];
+/// What releases run on.
+const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 /// What the vocabulary crate must never reach: it holds no I/O.
 const NOT_IN_COMMON_TYPES: [&str; 6] = [
     "actix-web",
@@ -34,27 +36,67 @@ struct Graph {
 
 /// Checks the dependency rules. Answers every broken one.
 pub async fn dependencies(layout: &Layout) -> Result<Vec<String>> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args([
+    let metadata = cargo(
+        layout,
+        &[
             "metadata",
             "--format-version",
             "1",
-            "--locked",
             "--filter-platform",
-            "x86_64-unknown-linux-gnu",
-        ])
+            PLATFORM,
+        ],
+    )
+    .await?;
+    let mut broken = check(&read(&serde_json::from_slice(&metadata)?));
+    // The metadata names optional dependencies that no feature switches on; the tree does not.
+    let tree = cargo(
+        layout,
+        &[
+            "tree",
+            "--workspace",
+            "--target",
+            PLATFORM,
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ],
+    )
+    .await?;
+    broken.extend(forbidden(&String::from_utf8_lossy(&tree)));
+    Ok(broken)
+}
+
+async fn cargo(layout: &Layout, arguments: &[&str]) -> Result<Vec<u8>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(arguments)
+        .arg("--locked")
         .current_dir(&layout.checkout)
         .output()
         .await
         .context("cannot start cargo")?;
     if !output.status.success() {
         bail!(
-            "cargo metadata: {}",
+            "cargo {}: {}",
+            arguments[0],
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    Ok(check(&read(&serde_json::from_slice(&output.stdout)?)))
+    Ok(output.stdout)
+}
+
+/// Crates of the tree that must not be there.
+fn forbidden(tree: &str) -> Vec<String> {
+    let linked: BTreeSet<&str> = tree
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    FORBIDDEN
+        .iter()
+        .filter(|name| linked.contains(**name))
+        .map(|name| format!("{name} is linked; `cargo tree -i {name}` says by whom"))
+        .collect()
 }
 
 fn read(metadata: &Value) -> Graph {
@@ -92,12 +134,6 @@ fn read(metadata: &Value) -> Graph {
 
 fn check(graph: &Graph) -> Vec<String> {
     let mut broken = Vec::new();
-    let reached = graph.reached_from(graph.members.iter());
-    for name in FORBIDDEN.iter().filter(|name| reached.contains(**name)) {
-        broken.push(format!(
-            "{name} is linked; `cargo tree -i {name}` says by whom"
-        ));
-    }
     for member in &graph.members {
         let name = graph.name(member);
         let normal = graph.normal_closure(member);
@@ -136,19 +172,6 @@ fn check(graph: &Graph) -> Vec<String> {
 impl Graph {
     fn name(&self, id: &str) -> &str {
         self.names.get(id).map_or("", String::as_str)
-    }
-
-    /// Names of everything reached over edges of any kind from members; beyond a member,
-    /// development dependencies of others do not count (cargo does not build them).
-    fn reached_from<'a>(&self, starts: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
-        let mut all = BTreeSet::new();
-        for start in starts {
-            for (target, _) in self.edges.get(start).into_iter().flatten() {
-                all.insert(self.name(target).to_owned());
-                all.extend(self.normal_closure(target));
-            }
-        }
-        all
     }
 
     /// Names of everything a package links when it is built without tests.
@@ -203,7 +226,8 @@ pub async fn openapi(layout: &Layout, write: bool) -> Result<Vec<String>> {
     Ok(differ)
 }
 
-/// Every key of every `settings.default.toml` has a comment above it or above its neighbours.
+/// Every key of every `settings.default.toml` has a comment: above it, behind it, or on a
+/// neighbour of the same block.
 pub fn settings_are_explained(layout: &Layout) -> Result<Vec<String>> {
     let mut broken = Vec::new();
     let services = SERVICES.map(|service| format!("services/{}", service.name));
@@ -228,24 +252,14 @@ pub fn settings_are_explained(layout: &Layout) -> Result<Vec<String>> {
     Ok(broken)
 }
 
-/// Keys that follow a blank line or a section head without a comment between.
+/// Keys of blocks (runs of lines without a blank one) that hold no comment at all.
 fn unexplained(text: &str) -> Vec<String> {
-    let mut explained = false;
-    let mut keys = Vec::new();
-    for line in text.lines().map(str::trim) {
-        if line.starts_with('#') {
-            explained = true;
-        } else if line.is_empty() {
-            explained = false;
-        } else if !line.starts_with('[')
-            && let Some((key, _)) = line.split_once('=')
-            && !explained
-            && !line.contains('#')
-        {
-            keys.push(key.trim().to_owned());
-        }
-    }
-    keys
+    text.split("\n\n")
+        .filter(|block| !block.contains('#'))
+        .flat_map(str::lines)
+        .filter_map(|line| line.split_once('='))
+        .map(|(key, _)| key.trim().to_owned())
+        .collect()
 }
 
 fn relative(path: &Path, base: &Path) -> String {
@@ -276,20 +290,10 @@ mod tests {
     }
 
     #[test]
-    fn forbidden_crates_are_found_behind_others_and_in_tests() {
-        let found = graph(
-            &[("portal", "http", false), ("http", "ring", true)],
-            &["portal"],
-        );
-        assert_eq!(check(&found).len(), 1);
-        let clean = graph(
-            &[("portal", "http", true), ("http", "ring", false)],
-            &["portal"],
-        );
-        assert!(
-            check(&clean).is_empty(),
-            "a dependency's own tests are not built"
-        );
+    fn forbidden_crates_are_found_in_the_tree() {
+        let tree = "portal v0.1.0 (/x)\nring v0.17.8\nring-like v1.0.0\n";
+        assert_eq!(forbidden(tree).len(), 1);
+        assert!(forbidden("portal v0.1.0\nserde v1.0.0 (*)\n").is_empty());
     }
 
     #[test]
@@ -316,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_setting_without_a_word_is_named() {
-        let text = "# Explained.\na = 1\nb = 2\n\nc = 3\n[d]\ne = 4 # here\n";
-        assert_eq!(unexplained(text), ["c"]);
+        let text = "# Explained.\na = 1\nb = 2\n\n[c]\nd = 3\n\n[e]\nf = 4 # here\n";
+        assert_eq!(unexplained(text), ["d"]);
     }
 }
