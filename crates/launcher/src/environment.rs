@@ -18,9 +18,9 @@ pub const WITHHELD: [&str; 4] = ["DATABASE_URL", "REDIS_URL", "AMQP_URL", "TABIB
 const SEALING: [&str; 5] = [
     "auth-otp",
     "patient-access",
-    "payments",
     "portal",
     "integrations",
+    "chat",
 ];
 
 /// What the settings are made from.
@@ -203,6 +203,7 @@ impl Plan<'_> {
                     secrets.password("payment_status_webhook")?,
                 );
             }
+            "chat" => settings.set("FILES__ROOT", self.folder("chat")?),
             "portal" => {
                 settings.set("KEYS__LOOKUP_SECRET", secrets.key("portal_lookup_key")?);
                 settings.set("PORTAL__URL", format!("{}/patient", self.public_url()));

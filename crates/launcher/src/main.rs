@@ -64,7 +64,11 @@ enum Command {
         check: bool,
     },
     /// Build the web application into web/dist.
-    Web,
+    Web {
+        /// Lint and test it instead.
+        #[arg(long)]
+        test: bool,
+    },
     /// Install what the tests need: the servers' packages and Chromium.
     PrepareTests,
     /// Remove all data of `tabib run`, after asking.
@@ -134,7 +138,7 @@ async fn execute(command: Command) -> Result<u8> {
             write,
         } => checks::schema(&layout, service.as_deref(), check, write).await?,
         Command::Openapi { check } => checks::openapi(&layout, check).await?,
-        Command::Web => run::web(&layout).await.map(|()| true)?,
+        Command::Web { test } => run::web(&layout, test).await.map(|()| true)?,
         Command::PrepareTests => testing::prepare(&layout).await.map(|()| true)?,
         Command::CleanData { yes } => run::clean_data(&layout, yes).await.map(|()| true)?,
         Command::Rules => checks::rules(&layout).await?,

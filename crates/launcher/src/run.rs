@@ -200,9 +200,15 @@ pub async fn seed(layout: &Layout) -> Result<()> {
     .await
 }
 
-/// `tabib web`: builds the pages.
-pub async fn web(layout: &Layout) -> Result<()> {
+/// `tabib web`: builds the pages, or lints and tests them.
+pub async fn web(layout: &Layout, test: bool) -> Result<()> {
     layout.create_data()?;
+    if test {
+        let step = Step::start("web tests");
+        let tested = web::test(layout, &step).await;
+        finish(tested, step, |_| "lint and tests passed".to_owned())?;
+        return Ok(());
+    }
     let step = Step::start("web application");
     let built = web::build(layout, &step).await;
     finish(built, step, |outcome| match outcome {

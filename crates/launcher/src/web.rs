@@ -62,6 +62,30 @@ pub async fn build(layout: &Layout, step: &Step) -> Result<Outcome> {
     Ok(Outcome::Built)
 }
 
+/// Lints and tests the application (`npm run lint`, `npm test`).
+pub async fn test(layout: &Layout, step: &Step) -> Result<Outcome> {
+    let web = layout.checkout.join("web");
+    if !web.join("package.json").is_file() {
+        return Ok(Outcome::Absent);
+    }
+    let node = find_or_fetch_node(layout, step).await?;
+    if !modules_match(&web) {
+        npm(
+            layout,
+            &node,
+            &web,
+            &["ci", "--no-audit", "--no-fund"],
+            step,
+        )
+        .await?;
+    }
+    for script in ["lint", "test"] {
+        step.note(script);
+        npm(layout, &node, &web, &["run", script], step).await?;
+    }
+    Ok(Outcome::Built)
+}
+
 async fn npm(
     layout: &Layout,
     node: &Node,

@@ -106,7 +106,7 @@ pub async fn prepare(layout: &Layout) -> Result<()> {
     if let Err(error) = chromium {
         ui::warn(format!("    the page check needs Chromium: {error:#}"));
     }
-    run::web(layout).await
+    run::web(layout, false).await
 }
 
 /// Starts servers that stay until [`stop`]; prints `export` lines for a shell.
