@@ -1,0 +1,10 @@
+//! The real server over HTTP, with real PostgreSQL, Redis and RabbitMQ; auth-otp and chat are played.
+#![allow(clippy::unwrap_used)]
+
+mod data;
+mod events;
+mod grants;
+mod request;
+mod security;
+mod support;
+mod verify;
