@@ -4,9 +4,11 @@ SHELL := /bin/sh
 
 CARGO ?= cargo
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
-TABIB := $(TARGET)/debug/tabib
+# `make run PROFILE=release` runs optimised binaries; their first build takes about three times as long.
+PROFILE ?= dev
+TABIB := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/tabib
 # Always the whole workspace: one set of features, so nothing is compiled twice.
-LAUNCHER := $(CARGO) build --workspace --locked --bin tabib
+LAUNCHER := $(CARGO) build --workspace --locked --profile $(PROFILE) --bin tabib
 export RUST_BACKTRACE ?= 1
 
 .PHONY: help tools run demo stop status doctor seed test check bench up down web openapi schema fmt clean-data
@@ -56,11 +58,11 @@ web: tools ## Build the web application into web/dist
 	@$(TABIB) web
 
 openapi: tools ## Write docs/openapi/ from the binaries
-	@$(CARGO) build --workspace --locked --bins
+	@$(CARGO) build --workspace --locked --profile $(PROFILE) --bins
 	@$(TABIB) openapi
 
 schema: tools ## Write every src/schema.rs from the migrations
-	@$(CARGO) build --workspace --locked --bins
+	@$(CARGO) build --workspace --locked --profile $(PROFILE) --bins
 	@$(TABIB) schema --write
 
 fmt: ## Format all Rust code

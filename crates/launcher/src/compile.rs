@@ -37,15 +37,14 @@ pub async fn build(layout: &Layout, step: &Step) -> Result<()> {
     let log = layout.log("build");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
+    // The launcher's own folder says in which profile it was built; the services follow it.
+    if layout.bin.ends_with("release") {
+        command.arg("build").arg("--release");
+    } else {
+        command.arg("build");
+    }
     command
-        .args([
-            "build",
-            "--workspace",
-            "--bins",
-            "--locked",
-            "--color",
-            "never",
-        ])
+        .args(["--workspace", "--bins", "--locked", "--color", "never"])
         .current_dir(&layout.checkout);
     let compiled = watch(command, &log, |line, count| {
         if let Some(package) = line.trim_start().strip_prefix("Compiling ") {

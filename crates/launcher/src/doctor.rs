@@ -192,9 +192,16 @@ fn leftovers(layout: &Layout) -> Option<Finding> {
 }
 
 fn taken_ports(layout: &Layout) -> Result<Vec<Finding>> {
-    if RunState::read(&layout.data).is_some_and(|state| state.launcher.alive()) {
+    let state = RunState::read(&layout.data);
+    if state.as_ref().is_some_and(|state| state.launcher.alive()) {
         return Ok(Vec::new());
     }
+    let left_behind: Vec<u16> = state
+        .iter()
+        .flat_map(|state| state.processes.values())
+        .filter(|process| process.id.alive())
+        .map(|process| process.port)
+        .collect();
     let backing = BackingPorts::configured()?;
     let mut wanted = PortPlan::configured()?.all();
     let data = &layout.data;
@@ -221,7 +228,7 @@ fn taken_ports(layout: &Layout) -> Result<Vec<Finding>> {
     }
     let taken: Vec<Finding> = wanted
         .iter()
-        .filter(|(_, port)| !ports::is_free(*port))
+        .filter(|(_, port)| !left_behind.contains(port) && !ports::is_free(*port))
         .map(|(name, port)| Finding::Bad(ports::taken_message(name, *port)))
         .collect();
     Ok(if taken.is_empty() {

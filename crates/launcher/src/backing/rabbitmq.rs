@@ -80,6 +80,10 @@ impl RabbitMq {
             .stderr(output)
             .spawn()
             .context("cannot start rabbitmq-server")?;
+        // An interrupted start is ended by this: the node writes its own pid file only later.
+        if let Some(leader) = child.id().and_then(ProcessId::of) {
+            std::fs::write(self.folder.join("leader"), serde_json::to_vec(&leader)?)?;
+        }
         let deadline = Instant::now() + Duration::from_secs(90);
         while !self.answers().await {
             if let Some(status) = child.try_wait()? {
@@ -223,6 +227,9 @@ pub async fn stop_in(folder: &Path, epmd_port: u16) {
             node.wait_gone(Duration::from_secs(5)).await;
         }
     }
+    if let Some(leader) = leader(folder).filter(|leader| leader.alive()) {
+        leader.stop(Duration::from_secs(20)).await;
+    }
     if let Some(epmd) = on_path("epmd") {
         let _ = Command::new(epmd)
             .args(["-port", &epmd_port.to_string(), "-kill"])
@@ -233,6 +240,12 @@ pub async fn stop_in(folder: &Path, epmd_port: u16) {
             .status()
             .await;
     }
+}
+
+/// The process that leads the node's process group.
+fn leader(folder: &Path) -> Option<ProcessId> {
+    let text = std::fs::read_to_string(folder.join("leader")).ok()?;
+    serde_json::from_str(&text).ok()
 }
 
 /// The node of an `rmq` folder, when it runs: the process its own pid file names.
