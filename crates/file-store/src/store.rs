@@ -128,7 +128,8 @@ impl FileStore {
             Err(object_store::Error::NotFound { .. }) => {}
             Err(error) => return Err(error.into()),
         }
-        let mut content = pin!(content);
+        // Some streams must not be asked again after their end.
+        let mut content = pin!(content.fuse());
         let mut head = BytesMut::new();
         while head.len() < SNIFF_BYTES {
             match content.next().await {
