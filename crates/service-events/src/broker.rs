@@ -38,20 +38,20 @@ impl Broker {
     pub fn new(settings: &AmqpSettings) -> Result<Self, EventsError> {
         let mut uri = AMQPUri::from_str(settings.url.expose()).map_err(EventsError::Address)?;
         uri.query.heartbeat = uri.query.heartbeat.or(Some(HEARTBEAT));
+        let prefix = match settings.prefix.trim_end_matches('.') {
+            "" => "tabib",
+            prefix => prefix,
+        };
         Ok(Self {
             uri,
-            prefix: settings.prefix.clone(),
+            prefix: prefix.to_owned(),
         })
     }
 
-    /// A name inside this platform's part of the broker: `<prefix>.<name>`, or the bare name when
-    /// the prefix is empty.
+    /// A name inside this platform's part of the broker: `<prefix>.<name>`; the prefix is `tabib`
+    /// when none is set.
     pub fn name(&self, base: &str) -> String {
-        if self.prefix.is_empty() {
-            base.to_owned()
-        } else {
-            format!("{}.{base}", self.prefix)
-        }
+        format!("{}.{base}", self.prefix)
     }
 
     /// The topic exchange of all events: `tabib.events` under the default prefix `tabib`.

@@ -1,1 +1,25 @@
-//! Under construction in this commit series.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod booking;
+mod consumers;
+mod definition;
+mod demo;
+mod jobs;
+pub mod ledger;
+mod openapi;
+pub mod payment;
+mod person;
+pub mod providers;
+mod routes;
+mod schema;
+mod settings;
+mod state;
+pub mod wallet;
+
+pub use definition::{MIGRATIONS, Payments};
+pub use settings::Settings;
+pub use state::AppState;
+
+/// The service's name in events and internal tokens.
+pub(crate) const SERVICE: &str = "payments";

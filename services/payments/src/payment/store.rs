@@ -1,0 +1,428 @@
+use chrono::{DateTime, Utc};
+use common_types::Money;
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    Payment, Purpose, Status,
+    model::currency,
+    start::{Request, StartPayment},
+};
+use crate::{
+    providers::Opened,
+    schema::{payment_logs, payments},
+};
+
+/// Statuses that a settlement may leave behind.
+const UNSETTLED: [&str; 5] = ["pending", "processing", "failed", "cancelled", "expired"];
+/// Statuses in which the payer may still pay.
+const OPEN: [&str; 2] = ["pending", "processing"];
+
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = payments, check_for_backend(diesel::pg::Pg))]
+pub(super) struct PaymentRow {
+    id: Uuid,
+    organization_id: Uuid,
+    payer_id: Option<Uuid>,
+    purpose: String,
+    status: String,
+    amount: i64,
+    currency: String,
+    invoice_id: Option<Uuid>,
+    soapify_user_id: Option<String>,
+    description: String,
+    provider: String,
+    provider_reference: Option<String>,
+    hints: Vec<String>,
+    tracking_code: Option<String>,
+    payment_url: Option<String>,
+    return_url: Option<String>,
+    version: i64,
+    review_reason: Option<String>,
+    checks: i32,
+    expires_at: DateTime<Utc>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    completed_at: Option<DateTime<Utc>>,
+}
+
+impl From<PaymentRow> for Payment {
+    fn from(row: PaymentRow) -> Self {
+        Self {
+            id: row.id,
+            organization_id: row.organization_id,
+            payer_id: row.payer_id,
+            purpose: row.purpose.parse().unwrap_or(Purpose::Service),
+            // The database knows no other status.
+            status: Status::parse(&row.status).unwrap_or(Status::Failed),
+            price: Money::new(row.amount, currency(&row.currency)),
+            invoice_id: row.invoice_id,
+            soapify_user_id: row.soapify_user_id,
+            description: row.description,
+            provider: row.provider,
+            provider_reference: row.provider_reference,
+            hints: row.hints,
+            tracking_code: row.tracking_code,
+            payment_url: row.payment_url,
+            return_url: row.return_url,
+            version: row.version,
+            review_reason: row.review_reason,
+            checks: row.checks,
+            expires_at: row.expires_at,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            completed_at: row.completed_at,
+        }
+    }
+}
+
+/// The payment of that id.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn find_payment(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<Payment>> {
+    let row = payments::table
+        .find(id)
+        .select(PaymentRow::as_select())
+        .first(conn)
+        .await;
+    Ok(row.optional()?.map(Payment::from))
+}
+
+/// The payment that the provider knows under `reference`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn find_by_reference(
+    conn: &mut AsyncPgConnection,
+    provider: &str,
+    reference: &str,
+) -> QueryResult<Option<Payment>> {
+    let row = payments::table
+        .filter(payments::provider.eq(provider))
+        .filter(payments::provider_reference.eq(reference))
+        .select(PaymentRow::as_select())
+        .first(conn)
+        .await;
+    Ok(row.optional()?.map(Payment::from))
+}
+
+/// The payment that a keyed request started, with the hash of its body.
+pub(super) async fn find_by_request(
+    conn: &mut AsyncPgConnection,
+    request: &Request,
+) -> QueryResult<Option<(Payment, Option<Vec<u8>>)>> {
+    let row: Option<(PaymentRow, Option<Vec<u8>>)> = payments::table
+        .filter(payments::request_subject.eq(&request.subject))
+        .filter(payments::request_route.eq(request.route))
+        .filter(payments::request_key.eq(&request.key))
+        .select((PaymentRow::as_select(), payments::request_hash))
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(row.map(|(row, hash)| (row.into(), hash)))
+}
+
+/// The newest open payment like this one, started after `since`.
+pub(super) async fn find_repeat(
+    conn: &mut AsyncPgConnection,
+    order: &StartPayment,
+    since: DateTime<Utc>,
+) -> QueryResult<Option<Payment>> {
+    let row = payments::table
+        .filter(payments::organization_id.eq(order.organization_id))
+        .filter(payments::payer_id.is_not_distinct_from(order.payer_id))
+        .filter(payments::purpose.eq(order.purpose.as_str()))
+        .filter(payments::amount.eq(order.price.amount))
+        .filter(payments::currency.eq(order.price.currency.code()))
+        .filter(payments::soapify_user_id.is_not_distinct_from(order.soapify_user_id.as_deref()))
+        .filter(payments::invoice_id.is_not_distinct_from(order.invoice_id))
+        .filter(payments::status.eq_any(OPEN))
+        .filter(payments::created_at.gt(since))
+        .order(payments::created_at.desc())
+        .select(PaymentRow::as_select())
+        .first(conn)
+        .await;
+    Ok(row.optional()?.map(Payment::from))
+}
+
+pub(super) async fn insert_payment(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    order: &StartPayment,
+    provider: &str,
+    (now, expires_at): (DateTime<Utc>, DateTime<Utc>),
+) -> QueryResult<Payment> {
+    let request = order.request.as_ref();
+    let row: PaymentRow = diesel::insert_into(payments::table)
+        .values((
+            payments::id.eq(id),
+            payments::organization_id.eq(order.organization_id),
+            payments::payer_id.eq(order.payer_id),
+            payments::purpose.eq(order.purpose.as_str()),
+            payments::status.eq(Status::Pending.as_str()),
+            payments::amount.eq(order.price.amount),
+            payments::currency.eq(order.price.currency.code()),
+            payments::invoice_id.eq(order.invoice_id),
+            payments::soapify_user_id.eq(order.soapify_user_id.as_deref()),
+            payments::description.eq(&order.description),
+            payments::provider.eq(provider),
+            payments::return_url.eq(order.return_url.as_deref()),
+            (
+                payments::request_subject.eq(request.map(|request| request.subject.as_str())),
+                payments::request_route.eq(request.map(|request| request.route)),
+                payments::request_key.eq(request.map(|request| request.key.as_str())),
+                payments::request_hash.eq(request.map(|request| request.body_hash.to_vec())),
+            ),
+            payments::expires_at.eq(expires_at),
+            payments::created_at.eq(now),
+            payments::updated_at.eq(now),
+        ))
+        .returning(PaymentRow::as_returning())
+        .get_result(conn)
+        .await?;
+    Ok(row.into())
+}
+
+/// Takes over a start that was left behind; `false` when another did.
+pub(super) async fn take_over(
+    conn: &mut AsyncPgConnection,
+    payment: &Payment,
+    now: DateTime<Utc>,
+) -> QueryResult<bool> {
+    let taken = diesel::update(payments::table.find(payment.id))
+        .filter(payments::status.eq(Status::Pending.as_str()))
+        .filter(payments::updated_at.eq(payment.updated_at))
+        .set(payments::updated_at.eq(now))
+        .execute(conn)
+        .await?;
+    Ok(taken == 1)
+}
+
+/// Frees the key of a start that failed, so that the same request may try again.
+pub(super) async fn release_request(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<usize> {
+    diesel::update(payments::table.find(id))
+        .set(payments::request_key.eq(None::<String>))
+        .execute(conn)
+        .await
+}
+
+/// pending → processing; `None` when it is no longer pending.
+pub(super) async fn mark_opened(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    opened: &Opened,
+    next_check_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> QueryResult<Option<Payment>> {
+    let row = diesel::update(payments::table.find(id))
+        .filter(payments::status.eq(Status::Pending.as_str()))
+        .set((
+            payments::status.eq(Status::Processing.as_str()),
+            payments::provider_reference.eq(&opened.reference),
+            payments::payment_url.eq(&opened.payment_url),
+            payments::version.eq(payments::version + 1),
+            payments::next_check_at.eq(next_check_at),
+            payments::checks.eq(0),
+            payments::updated_at.eq(now),
+        ))
+        .returning(PaymentRow::as_returning())
+        .get_result(conn)
+        .await;
+    Ok(row.optional()?.map(Payment::from))
+}
+
+/// Anything unsettled → completed; `None` when it was settled before. This one conditional change
+/// is what makes a settlement happen once.
+pub(super) async fn mark_completed(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    tracking_code: Option<&str>,
+    now: DateTime<Utc>,
+) -> QueryResult<Option<Payment>> {
+    let row = diesel::update(payments::table.find(id))
+        .filter(payments::status.eq_any(UNSETTLED))
+        .set((
+            payments::status.eq(Status::Completed.as_str()),
+            payments::tracking_code.eq(tracking_code),
+            payments::version.eq(payments::version + 1),
+            payments::next_check_at.eq(None::<DateTime<Utc>>),
+            payments::review_reason.eq(None::<String>),
+            payments::failure_reason.eq(None::<String>),
+            payments::completed_at.eq(now),
+            payments::updated_at.eq(now),
+        ))
+        .returning(PaymentRow::as_returning())
+        .get_result(conn)
+        .await;
+    Ok(row.optional()?.map(Payment::from))
+}
+
+/// Open → ended without money; `None` when it is no longer open.
+pub(super) async fn mark_ended(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    (status, reason): (Status, &str),
+    next_check_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> QueryResult<Option<Payment>> {
+    let row = diesel::update(payments::table.find(id))
+        .filter(payments::status.eq_any(OPEN))
+        .set((
+            payments::status.eq(status.as_str()),
+            payments::failure_reason.eq(reason),
+            payments::version.eq(payments::version + 1),
+            payments::next_check_at.eq(next_check_at),
+            payments::checks.eq(0),
+            payments::updated_at.eq(now),
+        ))
+        .returning(PaymentRow::as_returning())
+        .get_result(conn)
+        .await;
+    Ok(row.optional()?.map(Payment::from))
+}
+
+/// The provider contradicts our row: nobody asks again until something new happens.
+pub(super) async fn mark_review(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> QueryResult<usize> {
+    diesel::update(payments::table.find(id))
+        .filter(payments::status.eq_any(UNSETTLED))
+        .set((
+            payments::review_reason.eq(reason),
+            payments::next_check_at.eq(None::<DateTime<Utc>>),
+            payments::updated_at.eq(now),
+        ))
+        .execute(conn)
+        .await
+}
+
+/// One more vain question.
+pub(super) async fn note_check(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    next_check_at: Option<DateTime<Utc>>,
+) -> QueryResult<usize> {
+    diesel::update(payments::table.find(id))
+        .filter(payments::status.eq_any(UNSETTLED))
+        .set((
+            payments::checks.eq(payments::checks + 1),
+            payments::next_check_at.eq(next_check_at),
+        ))
+        .execute(conn)
+        .await
+}
+
+/// Asks for a question at once; does nothing to a settled payment.
+pub(super) async fn check_soon(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> QueryResult<usize> {
+    diesel::update(payments::table.find(id))
+        .filter(payments::status.eq_any(UNSETTLED))
+        .set(payments::next_check_at.eq(now))
+        .execute(conn)
+        .await
+}
+
+/// Payments whose question is due, put off by `lease` so that no other process asks as well.
+pub(super) async fn claim_due(
+    conn: &mut AsyncPgConnection,
+    (now, lease): (DateTime<Utc>, DateTime<Utc>),
+    limit: i64,
+) -> QueryResult<Vec<Uuid>> {
+    use diesel::sql_types::{BigInt, Timestamptz, Uuid as SqlUuid};
+    #[derive(QueryableByName)]
+    struct Claimed {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+    }
+    let claimed: Vec<Claimed> = diesel::sql_query(
+        "UPDATE payments SET next_check_at = $2 WHERE id IN (SELECT id FROM payments \
+         WHERE next_check_at <= $1 ORDER BY next_check_at LIMIT $3 FOR UPDATE SKIP LOCKED) \
+         RETURNING id",
+    )
+    .bind::<Timestamptz, _>(now)
+    .bind::<Timestamptz, _>(lease)
+    .bind::<BigInt, _>(limit)
+    .load(conn)
+    .await?;
+    Ok(claimed.into_iter().map(|row| row.id).collect())
+}
+
+/// Keeps a number that a browser brought along; at most the five newest different ones.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn add_hint(conn: &mut AsyncPgConnection, id: Uuid, hint: &str) -> QueryResult<usize> {
+    use diesel::sql_types::{Text, Uuid as SqlUuid};
+    diesel::sql_query(
+        "UPDATE payments SET hints = (array_remove(hints, $2) || $2)[greatest(1, \
+         cardinality(array_remove(hints, $2)) - 3):] WHERE id = $1",
+    )
+    .bind::<SqlUuid, _>(id)
+    .bind::<Text, _>(hint)
+    .execute(conn)
+    .await
+}
+
+/// Adds a line to the payment's history (Y07's log types).
+pub(super) async fn insert_log(
+    conn: &mut AsyncPgConnection,
+    payment_id: Uuid,
+    kind: &str,
+    details: Value,
+    now: DateTime<Utc>,
+) -> QueryResult<usize> {
+    diesel::insert_into(payment_logs::table)
+        .values((
+            payment_logs::id.eq(Uuid::now_v7()),
+            payment_logs::payment_id.eq(payment_id),
+            payment_logs::kind.eq(kind),
+            payment_logs::details.eq(details),
+            payment_logs::created_at.eq(now),
+        ))
+        .execute(conn)
+        .await
+}
+
+/// Whose payments a list shows.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Whose {
+    /// Those a person started in an organisation.
+    Payer(Uuid, Uuid),
+    /// All of an organisation.
+    Organization(Uuid),
+}
+
+/// Payments, newest first, and how many there are.
+pub(super) async fn list_payments(
+    conn: &mut AsyncPgConnection,
+    whose: Whose,
+    (offset, limit): (i64, i64),
+) -> QueryResult<(i64, Vec<Payment>)> {
+    let filtered = || {
+        let query = payments::table.into_boxed();
+        match whose {
+            Whose::Payer(organization, payer) => query
+                .filter(payments::organization_id.eq(organization))
+                .filter(payments::payer_id.eq(payer)),
+            Whose::Organization(organization) => query.filter(payments::organization_id.eq(organization)),
+        }
+    };
+    let total = filtered().count().get_result(conn).await?;
+    let rows: Vec<PaymentRow> = filtered()
+        .order((payments::created_at.desc(), payments::id.desc()))
+        .offset(offset)
+        .limit(limit)
+        .select(PaymentRow::as_select())
+        .load(conn)
+        .await?;
+    Ok((total, rows.into_iter().map(Payment::from).collect()))
+}
