@@ -1,5 +1,7 @@
 //! `tabib-simulators serve | check-config`.
 
+use std::io::Write;
+
 use clap::{Parser, Subcommand};
 use provider_simulators::{Options, settings};
 use service_config::Sources;
@@ -22,12 +24,22 @@ enum Command {
     CheckConfig,
 }
 
+fn main() -> std::process::ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            // Telemetry may not be running yet, and a backtrace helps nobody with a wrong setting.
+            let _ = writeln!(std::io::stderr(), "tabib-simulators: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+async fn run(command: Option<Command>) -> anyhow::Result<()> {
     let settings: settings::Settings =
         service_config::load("simulators", settings::DEFAULTS, Sources::from_process())?;
-    if let Some(Command::CheckConfig) = arguments.command {
+    if let Some(Command::CheckConfig) = command {
         return Ok(());
     }
     let _telemetry = service_telemetry::init("simulators", &settings.telemetry)?;

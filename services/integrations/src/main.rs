@@ -1,1 +1,9 @@
-fn main() {}
+//! `tabib-integrations serve | worker | migrate | openapi | check-config | dead-letters`.
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    service_http::cli::main::<integrations::Integrations>().await
+}

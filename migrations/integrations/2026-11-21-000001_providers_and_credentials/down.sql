@@ -1,0 +1,3 @@
+DROP TABLE integration_logs;
+DROP TABLE provider_credentials;
+DROP TABLE providers;

@@ -1,0 +1,3 @@
+DROP TABLE ai_calls;
+DROP TABLE usage_counters;
+DROP TABLE usage_limits;

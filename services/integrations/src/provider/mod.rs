@@ -1,0 +1,5 @@
+//! Providers as people see them: list, detail, health, statistics (I02).
+
+pub(crate) mod health;
+pub(crate) mod http;
+pub(crate) mod store;
