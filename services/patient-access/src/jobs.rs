@@ -2,10 +2,6 @@
 
 use std::time::Duration;
 
-use common_types::events::{
-    Event,
-    patient_access::{Denied, Granted, Revoked, Viewed},
-};
 use service_events::Worker;
 
 use crate::{AppState, access_request, patient_data};
@@ -13,8 +9,6 @@ use crate::{AppState, access_request, patient_data};
 pub(crate) fn register(state: &AppState, worker: Worker) -> Worker {
     let (expiring, purging) = (state.clone(), state.clone());
     worker
-        // Portal and integrations subscribe to these; an installation without them loses nothing.
-        .unheard(&[Granted::NAME, Denied::NAME, Viewed::NAME, Revoked::NAME])
         .job("expire-requests", Duration::from_secs(30), move |_| {
             let state = expiring.clone();
             async move { access_request::expire_overdue(&state).await }

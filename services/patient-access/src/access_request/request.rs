@@ -202,7 +202,7 @@ async fn send(
         phone: phone.clone(),
         binding: binding(row),
         language,
-        variables: BTreeMap::from([("doctor".to_owned(), row.doctor_name.clone())]),
+        variables: BTreeMap::from([("doctor_name".to_owned(), row.doctor_name.clone())]),
     };
     match state.auth_otp.post_json("/internal/codes/", &request).await {
         Ok(sent) => Ok(sent),

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use common_types::{
     AccessClaims, PhoneNumber,
     events::patient_access::Denied,
-    internal::auth::{CodeOutcome, VerifyCodeRequest, VerifyCodeResponse},
+    internal::auth::{CodeOutcome, CodeTooSoon, VerifyCodeRequest, VerifyCodeResponse},
 };
 use diesel_async::AsyncPgConnection;
 use serde_json::json;
@@ -108,6 +108,14 @@ async fn ask(
     {
         Ok(answer) => Ok(answer),
         Err(InternalError::Status { status: 404, .. }) => Err(AccessRequestError::Unknown),
+        // The phone rests after too many wrong codes of whatever purpose.
+        Err(InternalError::Status { status: 429, body }) => {
+            let wait =
+                serde_json::from_str::<CodeTooSoon>(&body).map_or(60, |told| told.retry_after);
+            Err(AccessRequestError::Budget {
+                retry_after: u64::try_from(wait).unwrap_or(1),
+            })
+        }
         Err(error) => Err(AccessRequestError::Unexpected(error.into())),
     }
 }

@@ -26,7 +26,7 @@ async fn p02_a_request_sends_the_patient_a_code_that_names_the_doctor() {
     let sent = &codes.sent[0];
     assert_eq!(sent.purpose, "patient_access");
     assert_eq!(sent.phone.e164(), "+989123456789");
-    assert_eq!(sent.variables["doctor"], "دکتر رضایی");
+    assert_eq!(sent.variables["doctor_name"], "دکتر رضایی");
     assert_eq!(sent.binding, format!("{}:{request}", clinic.doctor));
     assert_eq!(sent.language, common_types::Language::Fa);
 }
