@@ -1,0 +1,217 @@
+//! Contexor's login (A07, A10, A11; wire.md 6.2).
+
+use actix_web::{HttpResponse, web};
+use common_types::PhoneNumber;
+use common_types::{Language, digits};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use service_http::text::{not_blank, required};
+use service_http::{ApiError, ClientIp, Json, Lang, RouteLanguage};
+use utoipa::ToSchema;
+
+use super::{CodeLogin, LoginError, limits, log_in};
+use crate::code::model::LOGIN_S4;
+use crate::code::{self, CodeError, SendCode, Verdict};
+use crate::session::http::no_store;
+use crate::session::open::Origin;
+use crate::state::AppState;
+use crate::user::dto::BriefUser;
+
+/// The language of an SMS and of a new user when the caller names none.
+pub(crate) const DEFAULT_LANGUAGE: RouteLanguage = RouteLanguage(Language::Fa);
+
+/// `POST /api/auth/otp/request/`.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct OtpRequest {
+    /// Any spelling.
+    pub phone_number: Option<String>,
+}
+
+/// The code is on its way.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OtpRequestResponse {
+    /// Always true.
+    pub success: bool,
+    /// `OTP sent successfully`.
+    pub message: &'static str,
+    /// The code's lifetime in seconds.
+    pub ttl: i64,
+}
+
+/// Sends a login code by SMS. The answer is the same for known and unknown phones.
+#[utoipa::path(post, path = "/api/auth/otp/request/", tag = "login", operation_id = "request_otp",
+    request_body = OtpRequest, responses((status = 200, body = OtpRequestResponse), (status = 400), (status = 429, description = "`retry_after`")))]
+pub async fn request_otp(
+    state: web::Data<AppState>,
+    ClientIp(ip): ClientIp,
+    Lang(language): Lang,
+    body: Json<OtpRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let typed = body.phone_number.as_deref().unwrap_or_default();
+    limits::asking(&state, ip, typed).await?;
+    let phone = parse_phone(body.phone_number.as_deref())?;
+    let wish = SendCode {
+        purpose: LOGIN_S4,
+        phone: &phone,
+        binding: "",
+        language,
+        variables: std::collections::BTreeMap::new(),
+    };
+    let sent = code::send(&state, &wish).await.map_err(not_sent)?;
+    Ok(HttpResponse::Ok().json(OtpRequestResponse {
+        success: true,
+        message: "OTP sent successfully",
+        ttl: sent.lifetime_seconds,
+    }))
+}
+
+fn not_sent(error: CodeError) -> ApiError {
+    match error {
+        CodeError::TooSoon(seconds) | CodeError::Throttled(seconds) => {
+            ApiError::too_many(u64::try_from(seconds).unwrap_or(1)).contract(json!({
+                "success": false,
+                "message": format!("Please wait {seconds} seconds before requesting another code"),
+                "retry_after": seconds,
+            }))
+        }
+        CodeError::NotSent => ApiError::bad_request("auth.code_not_sent", "Failed to send SMS")
+            .contract(
+                json!({"success": false, "message": "Failed to send SMS", "retry_after": null}),
+            ),
+        CodeError::UnknownPurpose => {
+            ApiError::internal(anyhow::anyhow!("no profile for {LOGIN_S4}"))
+        }
+        CodeError::Unexpected(error) => ApiError::internal(error),
+    }
+}
+
+/// `POST /api/auth/otp/verify/`.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct OtpVerifyRequest {
+    /// Any spelling.
+    pub phone_number: Option<String>,
+    /// Six digits of any script, as text or number.
+    #[schema(value_type = String)]
+    pub code: Option<Value>,
+}
+
+/// Somebody is in.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OtpVerifyResponse {
+    /// Always true.
+    pub success: bool,
+    /// `Successfully registered` or `Successfully logged in`.
+    pub message: &'static str,
+    /// The access token.
+    pub access: String,
+    /// The refresh token.
+    pub refresh: String,
+    /// Who.
+    pub user: BriefUser,
+}
+
+/// Creates or logs in the user of the phone.
+#[utoipa::path(post, path = "/api/auth/otp/verify/", tag = "login", operation_id = "verify_otp",
+    request_body = OtpVerifyRequest, responses((status = 200, body = OtpVerifyResponse), (status = 400), (status = 429)))]
+pub async fn verify_otp(
+    state: web::Data<AppState>,
+    origin: Origin,
+    Lang(language): Lang,
+    body: Json<OtpVerifyRequest>,
+) -> Result<HttpResponse, ApiError> {
+    limits::trying(&state, origin.ip).await?;
+    let length = state
+        .settings
+        .codes
+        .profiles
+        .get(LOGIN_S4)
+        .map_or(6, |profile| profile.length);
+    let code = parse_code(body.code.as_ref(), length);
+    let phone = parse_phone(body.phone_number.as_deref());
+    let (phone, code) = match (phone, code) {
+        (Ok(phone), Ok(code)) => (phone, code),
+        (Err(phone), Ok(_)) => return Err(phone),
+        (Ok(_), Err(code)) => return Err(ApiError::invalid().field("code", code)),
+        (Err(phone), Err(code)) => return Err(phone.field("code", code)),
+    };
+    let login = CodeLogin {
+        purpose: LOGIN_S4,
+        phone: &phone,
+        code: &code,
+        group: 0,
+        language,
+        origin: &origin,
+    };
+    let logged_in = log_in(&state, &login).await.map_err(refused)?;
+    let message = if logged_in.registered {
+        "Successfully registered"
+    } else {
+        "Successfully logged in"
+    };
+    Ok(no_store().json(OtpVerifyResponse {
+        success: true,
+        message,
+        access: logged_in.opened.access,
+        refresh: logged_in.opened.refresh,
+        user: BriefUser::from(&logged_in.user),
+    }))
+}
+
+fn refused(error: LoginError) -> ApiError {
+    let bad = |code: &'static str, message: String| {
+        ApiError::bad_request(code, message.clone())
+            .contract(json!({"success": false, "message": message}))
+    };
+    match error {
+        LoginError::Code(Verdict::Wrong(left)) => {
+            bad("auth.code_wrong", format!("Invalid code. {left} attempts remaining"))
+        }
+        LoginError::Code(Verdict::Burned) => bad("auth.code_burned", "Too many failed attempts".to_owned()),
+        LoginError::Code(Verdict::Expired | Verdict::Unknown | Verdict::Right(_)) => {
+            bad("auth.code_unknown", "Invalid or expired OTP code".to_owned())
+        }
+        LoginError::Inactive => bad("auth.account_closed", "This account is disabled.".to_owned()),
+        LoginError::Throttled(seconds) => ApiError::too_many(u64::try_from(seconds).unwrap_or(1))
+            .contract(json!({"success": false, "message": "Too many failed attempts", "retry_after": seconds})),
+        LoginError::Unexpected(error) => ApiError::internal(error),
+    }
+}
+
+fn parse_phone(typed: Option<&str>) -> Result<PhoneNumber, ApiError> {
+    let refuse = |message| Err(ApiError::invalid().field("phone_number", message));
+    match typed.map(str::trim) {
+        None => refuse(required()),
+        Some("") => refuse(not_blank()),
+        Some(text) => PhoneNumber::parse(text)
+            .map_err(|error| ApiError::invalid().field("phone_number", error.to_string())),
+    }
+}
+
+/// The code as text; a number gets its leading zeros back (wire.md 9.7).
+pub(super) fn code_text(value: &Value, length: usize) -> Option<String> {
+    match value {
+        Value::String(text) => Some(code::model::normalize(text)),
+        Value::Number(number) => number.as_u64().map(|number| format!("{number:0length$}")),
+        _ => None,
+    }
+}
+
+fn parse_code(value: Option<&Value>, length: usize) -> Result<String, service_http::Text> {
+    let value = value.ok_or_else(required)?;
+    let code = code_text(value, length).ok_or_else(service_http::text::not_a_string)?;
+    if code.is_empty() {
+        return Err(not_blank());
+    }
+    if !digits::to_ascii(&code).bytes().all(|b| b.is_ascii_digit()) {
+        return Err("OTP code must contain only digits".into());
+    }
+    match code.len().cmp(&length) {
+        std::cmp::Ordering::Less => {
+            Err(format!("Ensure this field has at least {length} characters.").into())
+        }
+        std::cmp::Ordering::Greater => {
+            Err(format!("Ensure this field has no more than {length} characters.").into())
+        }
+        std::cmp::Ordering::Equal => Ok(code),
+    }
+}

@@ -1,0 +1,242 @@
+//! Refresh, logout, and the list of one's own sessions (A03, A07).
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
+use common_types::internal::auth::Revocation;
+use diesel_async::AsyncPgConnection;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use service_http::extract::bearer;
+use service_http::text::{not_blank, required};
+use service_http::{ApiError, Caller, Json, Path};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::open::Origin;
+use super::store::{self, SessionRow};
+use super::token::RefreshToken;
+use super::{RefreshError, refresh, revocation};
+use crate::state::AppState;
+
+/// `POST /api/auth/token/refresh/`.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct RefreshRequest {
+    /// The refresh token.
+    pub refresh: Option<String>,
+    /// Number of another organisation of the user, to move the session there.
+    #[serde(default)]
+    pub organization: Option<i64>,
+}
+
+/// A pair of tokens.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TokenPair {
+    /// The access token.
+    pub access: String,
+    /// The refresh token.
+    pub refresh: String,
+}
+
+/// Rotates a refresh token (A07, A09). A broken `Authorization` header is ignored: clients send their stale one.
+#[utoipa::path(post, path = "/api/auth/token/refresh/", tag = "sessions", operation_id = "refresh_token",
+    request_body = RefreshRequest, responses((status = 200, body = TokenPair), (status = 401, description = "`token_not_valid`")))]
+pub async fn refresh_token(
+    state: web::Data<AppState>,
+    origin: Origin,
+    body: Json<RefreshRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let text = match body.refresh.as_deref() {
+        None => return Err(ApiError::invalid().field("refresh", required())),
+        Some("") => return Err(ApiError::invalid().field("refresh", not_blank())),
+        Some(text) => text,
+    };
+    let refreshed = refresh(&state, text, body.organization, &origin)
+        .await
+        .map_err(refusal)?;
+    state.stack.outbox.wake();
+    Ok(no_store().json(TokenPair {
+        access: refreshed.access,
+        refresh: refreshed.refresh,
+    }))
+}
+
+fn refusal(error: RefreshError) -> ApiError {
+    match error {
+        RefreshError::Invalid => refresh_invalid(),
+        RefreshError::NotAMember => {
+            ApiError::invalid().field("organization", "Invalid pk - object does not exist.")
+        }
+        RefreshError::Unexpected(error) => ApiError::internal(error),
+    }
+}
+
+/// 401 in the words of SimpleJWT for refresh tokens.
+fn refresh_invalid() -> ApiError {
+    ApiError::unauthorized("auth.refresh_invalid", "Token is invalid")
+        .contract(json!({"detail": "Token is invalid", "code": "token_not_valid"}))
+}
+
+/// One of the caller's sessions, with chelseru's keys first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionResponse {
+    /// The session's number.
+    pub id: i64,
+    /// An opaque key of the session.
+    pub session_key: String,
+    /// The `User-Agent`.
+    pub user_agent: String,
+    /// The address at the login.
+    pub ip_address: String,
+    /// Kind of device.
+    pub device: String,
+    /// Browser's family.
+    pub browser: String,
+    /// Last login or refresh.
+    pub last_seen: DateTime<Utc>,
+    /// Login.
+    pub created_at: DateTime<Utc>,
+    /// The user's number.
+    pub user: i64,
+    /// `rotating` or `stable`.
+    pub kind: String,
+    /// The absolute end.
+    pub expires_at: DateTime<Utc>,
+    /// The session that asks.
+    pub current: bool,
+}
+
+/// The caller's living sessions, the latest seen first (A03): a bare list.
+#[utoipa::path(get, path = "/api/sessions/", tag = "sessions", operation_id = "list_sessions",
+    responses((status = 200, body = Vec<SessionResponse>)))]
+pub async fn list_sessions(
+    state: web::Data<AppState>,
+    caller: Caller,
+) -> Result<HttpResponse, ApiError> {
+    let mut conn = state.stack.db.get().await?;
+    let rows = store::list_living(&mut conn, caller.sub, state.now()).await?;
+    let number = caller.user_number();
+    let list: Vec<SessionResponse> = rows
+        .into_iter()
+        .map(|row| shown(row, number, caller.sid))
+        .collect();
+    Ok(HttpResponse::Ok().json(list))
+}
+
+fn shown(row: SessionRow, user: i64, current: Uuid) -> SessionResponse {
+    SessionResponse {
+        id: row.number,
+        session_key: row.id.simple().to_string(),
+        user_agent: row.user_agent,
+        ip_address: row.ip_address,
+        device: row.device,
+        browser: row.browser,
+        last_seen: row.last_seen_at,
+        created_at: row.created_at,
+        user,
+        kind: row.kind,
+        expires_at: row.expires_at,
+        current: row.id == current,
+    }
+}
+
+/// Ends one of the caller's sessions, by number or key.
+#[utoipa::path(delete, path = "/api/sessions/{id}/", tag = "sessions", operation_id = "delete_session",
+    params(("id" = String, Path, description = "Number or key")), responses((status = 204), (status = 404)))]
+pub async fn delete_session(
+    state: web::Data<AppState>,
+    caller: Caller,
+    id: Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let now = state.now();
+    let mut conn = state.stack.db.get().await?;
+    let rows = store::list_living(&mut conn, caller.sub, now).await?;
+    drop(conn);
+    let key = Uuid::parse_str(&id).ok();
+    let found = rows
+        .iter()
+        .find(|row| row.number.to_string() == *id || Some(row.id) == key);
+    let session = found
+        .ok_or_else(|| ApiError::no_match("auth.session_missing", "Session"))?
+        .id;
+    end(&state, session, "ended_by_user").await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Ends every session of the caller but the one that asks.
+#[utoipa::path(delete, path = "/api/sessions/", tag = "sessions", operation_id = "delete_other_sessions",
+    responses((status = 204)))]
+pub async fn delete_other_sessions(
+    state: web::Data<AppState>,
+    caller: Caller,
+) -> Result<HttpResponse, ApiError> {
+    let now = state.now();
+    let (user, but) = (caller.sub, Some(caller.sid));
+    let ended = state
+        .stack
+        .db
+        .transaction(
+            async |conn: &mut AsyncPgConnection| -> Result<Vec<Revocation>, ApiError> {
+                Ok(
+                    revocation::end_sessions_of(conn, &state, user, but, "ended_by_user", now)
+                        .await?,
+                )
+            },
+        )
+        .await?;
+    revocation::announce(&state, &ended);
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `POST /api/auth/logout/`.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct LogoutRequest {
+    /// The refresh token of the session to end; without it the access token's session ends.
+    pub refresh: Option<String>,
+}
+
+/// Ends the session of the refresh token or of the access token. Repeating it does no harm.
+#[utoipa::path(post, path = "/api/auth/logout/", tag = "sessions", operation_id = "logout",
+    request_body = LogoutRequest, responses((status = 204), (status = 401)))]
+pub async fn logout(
+    state: web::Data<AppState>,
+    request: HttpRequest,
+    body: Json<LogoutRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let key = state.settings.tokens.refresh_key.expose().as_bytes();
+    let session = match body.refresh.as_deref().filter(|text| !text.is_empty()) {
+        Some(text) => {
+            RefreshToken::read(key, text)
+                .ok_or_else(refresh_invalid)?
+                .family
+        }
+        None => {
+            let token = bearer(&request).ok_or_else(ApiError::credentials_missing)?;
+            let claims = state.stack.verifier.verify_access(&token).await;
+            claims.map_err(|_| ApiError::token_invalid())?.sid
+        }
+    };
+    end(&state, session, "logout").await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn end(state: &AppState, session: Uuid, reason: &str) -> Result<(), ApiError> {
+    let now = state.now();
+    let ended = state
+        .stack
+        .db
+        .transaction(
+            async |conn: &mut AsyncPgConnection| -> Result<Option<Revocation>, ApiError> {
+                Ok(revocation::end_session(conn, state, session, reason, now).await?)
+            },
+        )
+        .await?;
+    revocation::announce(state, ended.as_slice());
+    Ok(())
+}
+
+/// Tokens never rest in a cache.
+pub(crate) fn no_store() -> actix_web::HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response.insert_header(("Cache-Control", "no-store"));
+    response
+}
