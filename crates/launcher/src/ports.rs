@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Context, Result};
+use rand::RngExt;
 
 use crate::process;
 
@@ -22,21 +23,32 @@ pub fn variable(name: &str) -> String {
     format!("TABIB_PORT_{}", name.to_uppercase().replace('-', "_"))
 }
 
-/// A port nobody listens on, chosen by the kernel.
+/// Where free ports are looked for: below the range from which the kernel takes the local ports
+/// of outgoing connections, so that none is lost between choosing and using it.
+const FREE_RANGE: std::ops::Range<u16> = 18_000..32_000;
+
+/// A port nobody listens on.
 pub fn free() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?.port())
+    several_free(1)?.pop().context("no free port was found")
 }
 
 /// Several different free ports.
 pub fn several_free(count: usize) -> Result<Vec<u16>> {
-    let listeners: Vec<TcpListener> = (0..count)
-        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .collect::<std::io::Result<_>>()?;
-    listeners
-        .iter()
-        .map(|listener| Ok(listener.local_addr()?.port()))
-        .collect()
+    let mut found = Vec::new();
+    for _ in 0..count * 100 {
+        if found.len() == count {
+            break;
+        }
+        let port = rand::rng().random_range(FREE_RANGE);
+        if !found.contains(&port) && is_free(port) {
+            found.push(port);
+        }
+    }
+    anyhow::ensure!(
+        found.len() == count,
+        "fewer than {count} ports of {FREE_RANGE:?} are free"
+    );
+    Ok(found)
 }
 
 /// Whether a server could listen on 127.0.0.1:`port` now.
