@@ -7,6 +7,7 @@
 
 pub mod claims;
 pub mod clock;
+pub mod demo;
 pub mod digits;
 pub mod events;
 pub mod internal;

@@ -1,0 +1,2 @@
+DROP TABLE usage_limits;
+DROP TABLE usage_logs;
