@@ -1,0 +1,10 @@
+DROP TABLE summary_accesses;
+DROP TABLE signing_keys;
+DROP TABLE session_revocations;
+DROP TABLE portal_sessions;
+DROP TABLE login_attempts;
+DROP TABLE credential_deliveries;
+DROP TABLE patient_accesses;
+DROP TABLE patients;
+DROP TABLE users;
+DROP TABLE clinic_profiles;

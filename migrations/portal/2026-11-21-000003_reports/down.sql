@@ -1,0 +1,2 @@
+DROP TABLE report_notifications;
+DROP TABLE reports;

@@ -1,0 +1,82 @@
+//! Portal as a service of the platform: how it is built and what it runs.
+
+use std::sync::Arc;
+
+use actix_web::web::ServiceConfig;
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use file_store::FileStore;
+use service_auth::{Hasher, RevocationSource, Sealer};
+use service_config::Alias;
+use service_events::{Consumers, Worker};
+use service_http::{ServiceDefinition, Stack};
+
+use crate::{
+    consumers, jobs, routes, seed, session,
+    settings::{self, Settings},
+    state::AppState,
+};
+
+/// Portal's own migrations.
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/portal");
+
+/// The service.
+#[derive(Debug, Clone, Copy)]
+pub struct Portal;
+
+impl ServiceDefinition for Portal {
+    const NAME: &'static str = "portal";
+    const DEFAULTS_TOML: &'static str = settings::DEFAULTS;
+    const MIGRATIONS: EmbeddedMigrations = MIGRATIONS;
+    const ALIASES: &'static [Alias] = settings::ALIASES;
+
+    type Settings = Settings;
+    type State = AppState;
+
+    fn openapi() -> utoipa::openapi::OpenApi {
+        routes::openapi()
+    }
+
+    async fn build(settings: Settings, stack: Stack) -> anyhow::Result<AppState> {
+        let sealer = Sealer::from_settings(&settings.sealing)?;
+        let keys = Arc::new(session::load_or_create(&stack.db, &sealer, stack.clock.now()).await?);
+        stack.verifier.install_portal_keys(&keys.jwks());
+        Ok(AppState {
+            files: FileStore::new(&settings.files, &settings.sealing)?,
+            integrations: stack.internal(&stack.peers.integrations),
+            identity_revocations: stack
+                .internal(&settings.auth.revocations_url)
+                .with_timeout(std::time::Duration::from_secs(2)),
+            hasher: Hasher::default(),
+            outbox: stack.outbox.clone(),
+            verifier: stack.verifier.clone(),
+            clock: stack.clock.clone(),
+            db: stack.db,
+            settings: Arc::new(settings),
+            sealer,
+            keys,
+        })
+    }
+
+    fn configure(config: &mut ServiceConfig, state: AppState) {
+        routes::configure(config, state);
+    }
+
+    fn consumers(state: &AppState, consumers: Consumers) -> Consumers {
+        consumers::register(state, consumers)
+    }
+
+    fn worker(state: &AppState, worker: Worker) -> Worker {
+        jobs::register(state, worker)
+    }
+
+    fn revocation_sources(state: &AppState) -> Option<Vec<RevocationSource>> {
+        Some(vec![
+            session::identity_source(state),
+            session::own_source(state),
+        ])
+    }
+
+    async fn seed(state: &AppState, name: &str) -> anyhow::Result<()> {
+        seed::run(state, name).await
+    }
+}
