@@ -11,7 +11,7 @@ use service_auth::Verifier;
 use service_config::Sources;
 
 use crate::routes::RouteTable;
-use crate::server::{Trust, start};
+use crate::server::{Trust, start, told_to_stop};
 use crate::settings::Settings;
 
 #[derive(Debug, Parser)]
@@ -71,10 +71,13 @@ pub async fn main() -> ExitCode {
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let _telemetry = service_telemetry::init("gateway", &settings.telemetry)?;
+    let told = told_to_stop()?;
     let clock: SharedClock = Arc::new(SystemClock);
     let verifier = Verifier::new(&settings.auth, clock.clone())?;
     let running = start(settings, verifier, Trust::Platform, clock).await?;
-    running.until_told().await
+    told.await;
+    running.stop().await;
+    Ok(())
 }
 
 fn check(settings: &Settings) -> ExitCode {

@@ -314,20 +314,21 @@ impl Running {
         }
         let _ = self.task.await;
     }
+}
 
-    /// Waits for SIGTERM or SIGINT, then stops.
-    ///
-    /// # Errors
-    /// When signals cannot be received.
-    pub async fn until_told(self) -> anyhow::Result<()> {
-        let mut terminate =
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+/// Ends when SIGTERM or SIGINT comes. Made before the port is bound, so that no signal is missed.
+///
+/// # Errors
+/// When signals cannot be received.
+pub fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            _ = interrupt.recv() => {}
         }
         tracing::info!("stopping");
-        self.stop().await;
-        Ok(())
-    }
+    })
 }

@@ -2,5 +2,6 @@
 
 pub mod context;
 pub mod cors;
+pub mod hold;
 pub mod meter;
 pub mod security;

@@ -17,6 +17,9 @@ use tokio::time::{Sleep, sleep};
 use super::instance::{Load, Place};
 use super::pool::{Pool, Sender};
 
+/// Pieces of a body from this size on are copied out of the server's buffer.
+const LARGE_PIECE: usize = 8 * 1024;
+
 /// Why a request body was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum BodyFailure {
@@ -134,6 +137,13 @@ impl GuardedBody {
                 if self.length == Some(self.received) {
                     self.state.done.set(true);
                 }
+                // A large piece is a window into the server's read buffer; passing it on would make the server
+                // allocate the next one anew while this one waits in the upstream's queue.
+                let bytes = if bytes.len() >= LARGE_PIECE {
+                    Bytes::copy_from_slice(&bytes)
+                } else {
+                    bytes
+                };
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Poll::Ready(Some(Err(_))) => self.fail(BodyFailure::Broken),

@@ -17,6 +17,9 @@ use tokio::time::timeout;
 use super::body::RequestBody;
 use super::instance::Instance;
 
+/// The most bytes a connection buffers in either direction, and the longest head of an answer.
+const MAX_BUFFER: usize = 64 * 1024;
+
 /// A connection that can carry one request at a time.
 pub type Sender = SendRequest<RequestBody>;
 
@@ -87,6 +90,7 @@ impl Pool {
         let stream = self.open(instance).await?;
         let (mut sender, connection) = Builder::new()
             .max_headers(128)
+            .max_buf_size(MAX_BUFFER)
             .handshake::<_, RequestBody>(TokioIo::new(stream))
             .await?;
         rt::spawn(async move {
