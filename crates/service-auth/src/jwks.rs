@@ -57,6 +57,11 @@ impl KeyStore {
         self.keys.load().is_empty()
     }
 
+    /// Whether there is an address but no key has ever come from it.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.url.is_some() && self.is_empty()
+    }
+
     /// The key of this id, after at most one fetch.
     pub(crate) async fn find(&self, kid: &str) -> Result<DecodingKey, AuthError> {
         if let Some(key) = self.keys.load().get(kid) {

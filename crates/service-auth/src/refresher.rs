@@ -11,6 +11,9 @@ use crate::verifier::Inner;
 
 /// Between two unprovoked fetches of the keys.
 const KEYS_EVERY: Duration = Duration::from_secs(60);
+/// Between two fetches while an issuer's keys have never been fetched: everything starts at once, and
+/// whoever starts before the issuer must not wait a minute for it.
+const FIRST_KEYS_EVERY: Duration = Duration::from_secs(1);
 /// An owner hands out so many pages in a row before the others get their turn.
 const PAGES_AT_ONCE: usize = 100;
 
@@ -42,14 +45,14 @@ impl BackgroundTask {
 }
 
 async fn keep_keys(inner: Weak<Inner>) {
-    let mut tick = tokio::time::interval(KEYS_EVERY);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tick.tick().await;
         let Some(inner) = inner.upgrade() else { return };
         inner.people.refresh().await;
         inner.patients.refresh().await;
         inner.revocations.forget_expired();
+        let waiting = inner.people.is_waiting() || inner.patients.is_waiting();
+        drop(inner);
+        tokio::time::sleep(if waiting { FIRST_KEYS_EVERY } else { KEYS_EVERY }).await;
     }
 }
 
