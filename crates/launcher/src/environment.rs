@@ -207,7 +207,7 @@ impl Plan<'_> {
             "portal" => {
                 settings.set("KEYS__LOOKUP_SECRET", secrets.key("portal_lookup_key")?);
                 settings.set("PORTAL__URL", format!("{}/patient", self.public_url()));
-                settings.set("FILES__URL", format!("file://{}", self.folder("reports")?));
+                settings.set("FILES__ROOT", self.folder("reports")?);
             }
             _ => {}
         }

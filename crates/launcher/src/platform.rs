@@ -57,7 +57,7 @@ impl Platform {
 
         let specs = options.specs(&databases, &mut secrets)?;
         let step = options.step("migrations");
-        let migrated = run_each(&specs, &["migrate"], &step).await;
+        let migrated = run_each(&specs, &SERVICES.map(|it| it.name), &["migrate"], &step).await;
         note_failure(migrated, step, "every schema is current".to_owned())?;
 
         let state = RunState {
@@ -80,7 +80,7 @@ impl Platform {
         step.done(format!("{count} processes are ready"));
 
         let step = options.step("demo data");
-        if let Err(error) = run_each(&specs, &["seed", "demo"], &step).await {
+        if let Err(error) = run_each(&specs, &SEEDED, &["seed", "demo"], &step).await {
             step.failed();
             supervisor.stop().await;
             return Err(error);
@@ -125,7 +125,7 @@ impl Options {
             database::provision(&self.backing.database, &self.namespace, &mut secrets).await?;
         let specs = self.specs(&databases, &mut secrets)?;
         let step = self.step("demo data");
-        let seeded = run_each(&specs, &["seed", "demo"], &step).await;
+        let seeded = run_each(&specs, &SEEDED, &["seed", "demo"], &step).await;
         note_failure(
             seeded,
             step,
@@ -211,12 +211,20 @@ async fn start_all(supervisor: &mut Supervisor, specs: &[ProcessSpec], step: &St
         .await
 }
 
-/// Runs one command of every service binary, one after another.
-async fn run_each(specs: &[ProcessSpec], arguments: &[&str], step: &Step) -> Result<()> {
-    let services = specs
+/// The services that have demo data of their own; the others learn of it by events.
+const SEEDED: [&str; 5] = ["auth-otp", "integrations", "portal", "payments", "content"];
+
+/// Runs one command of these services' binaries, one after another.
+async fn run_each(
+    specs: &[ProcessSpec],
+    names: &[&str],
+    arguments: &[&str],
+    step: &Step,
+) -> Result<()> {
+    for spec in specs
         .iter()
-        .filter(|spec| SERVICES.iter().any(|service| service.name == spec.name));
-    for spec in services {
+        .filter(|spec| names.contains(&spec.name.as_str()))
+    {
         step.note(&spec.name);
         let one_off = ProcessSpec {
             arguments: arguments.iter().map(|it| (*it).to_owned()).collect(),

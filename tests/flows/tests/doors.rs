@@ -9,7 +9,7 @@ use launcher::demo::socket::Socket;
 const DOORS: [(&str, &str, &str); 7] = [
     ("auth-otp", "/api/auth/me/", "/internal/revocations?since=0"),
     ("patient-access", "/crazyminer/patient/data/", ""),
-    ("payments", "/crazyminer/wallet/", ""),
+    ("payments", "/api/v1/wallet/", ""),
     ("portal", "/api/patients/", "/internal/revocations?since=0"),
     ("content", "/api/contents/", ""),
     (

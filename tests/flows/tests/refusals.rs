@@ -126,7 +126,7 @@ async fn an_expired_or_forged_token_opens_nothing() {
         "/api/auth/me/",
         "/api/patients/",
         "/api/chat/chatrooms/",
-        "/crazyminer/wallet/",
+        "/api/v1/wallet/",
     ] {
         let http = &stage.story.http;
         http.get(path)

@@ -53,7 +53,6 @@ pub(super) async fn register(story: &Story, secretary: &str) -> Result<(Patient,
         .json(&json!({
             "patient": patient.id,
             "exam_type": exam["id"],
-            "invoice": invoice.id,
             "performed_on": Utc::now().date_naive().to_string(),
         }))
         .send()
@@ -177,7 +176,6 @@ pub async fn create_invoice(
             "id",
             "subtotal",
             "tax_amount",
-            "created_by",
             "items.0.id",
             "patient_details",
         ])?

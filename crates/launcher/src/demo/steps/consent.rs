@@ -122,7 +122,7 @@ async fn see_who_read(story: &Story, keys: &Keys) -> Result<()> {
             } else {
                 "results"
             })?;
-            let viewed = list.into_iter().find(|item| item["action"] == "viewed");
+            let viewed = list.into_iter().find(|item| item["kind"] == "viewed");
             Ok(viewed)
         })
         .await?;

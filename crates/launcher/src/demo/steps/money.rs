@@ -180,7 +180,7 @@ pub(super) async fn doctor_pays(story: &Story) -> Result<()> {
         "the wallet went from {before} to {after} by a charge of 100000"
     );
     story.tell(format!(
-        "GET /crazyminer/wallet/ → 200 balance {before} → {after}"
+        "GET /api/v1/wallet/ → 200 balance {before} → {after}"
     ));
     Ok(())
 }
@@ -189,7 +189,7 @@ pub(super) async fn doctor_pays(story: &Story) -> Result<()> {
 async fn balance(story: &Story, doctor: &str) -> Result<i64> {
     story
         .http
-        .get("/crazyminer/wallet/")
+        .get("/api/v1/wallet/")
         .bearer(doctor)
         .send()
         .await?
