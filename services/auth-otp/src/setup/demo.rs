@@ -22,7 +22,7 @@ pub const WORKSPACE: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000
 const SOAPIFY_SCOPES: [&str; 1] = ["soapify"];
 
 struct Person {
-    /// The last four digits of id and phone.
+    /// The last four digits of the id.
     suffix: u128,
     username: Option<&'static str>,
     name: &'static str,
@@ -81,8 +81,16 @@ fn id_of(suffix: u128) -> Uuid {
     Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | suffix)
 }
 
+/// The staff are 09120000000 to 09120000005 in the order of their ids, the patient is 09120000010.
 fn phone_of(suffix: u128) -> String {
-    format!("+98912000{suffix:04x}")
+    const FIRST_STAFF: u128 = 0x0101;
+    const PATIENT: u128 = 0x0110;
+    let last = if suffix == PATIENT {
+        10
+    } else {
+        suffix - FIRST_STAFF
+    };
+    format!("+98912000{last:04}")
 }
 
 /// Puts the sample in; what is there already stays as it is.
@@ -206,7 +214,14 @@ mod tests {
             id_of(0x0102).to_string(),
             "01900000-0000-7000-8000-000000000102"
         );
-        assert_eq!(phone_of(0x0102), "+989120000102");
+        let phones: Vec<String> = people()
+            .iter()
+            .map(|person| phone_of(person.suffix))
+            .collect();
+        assert_eq!(
+            phones,
+            ["00", "01", "02", "03", "04", "05", "10"].map(|end| format!("+9891200000{end}"))
+        );
         assert_eq!(
             ORGANIZATION.to_string(),
             "01900000-0000-7000-8000-000000000001"
