@@ -64,8 +64,8 @@ impl AppState {
     pub async fn ready(&self) -> anyhow::Result<()> {
         self.defaults
             .get_or_try_init(|| defaults::ensure(self))
-            .await
-            .map(|()| ())
+            .await?;
+        Ok(())
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {

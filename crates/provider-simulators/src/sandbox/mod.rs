@@ -9,3 +9,4 @@ pub(crate) mod webhooks;
 
 pub use model::{Behaviour, Delivery, Payment, PaymentStatus, Refund};
 pub use store::{RefundError, Sandbox};
+pub use webhooks::signature;

@@ -5,7 +5,7 @@ use super::{Form, client, simulators};
 async fn form(base: &str, path: &str, fields: &[(&str, &str)]) -> String {
     client()
         .post(format!("{base}/bitpay/payment/{path}"))
-        .form(fields)
+        .form_fields(fields)
         .send()
         .await
         .unwrap()
@@ -34,7 +34,7 @@ async fn y01_the_form_dialect_sends_pays_and_verifies_once() {
     assert_eq!(page.status(), 200);
     let back = client()
         .post(format!("{base}/bitpay/payment/gateway-{id}-get"))
-        .form(&[("decision", "approve")])
+        .form_fields(&[("decision", "approve")])
         .send()
         .await
         .unwrap();
@@ -89,7 +89,7 @@ async fn the_json_dialect_answers_bare_integers() {
     );
     client()
         .post(format!("{base}/bitpay/payment/gateway-{id}-get"))
-        .form(&[("decision", "approve")])
+        .form_fields(&[("decision", "approve")])
         .send()
         .await
         .unwrap();

@@ -5,7 +5,7 @@ use super::{Form, client, get, simulators};
 async fn call(base: &str, path: &str, form: &[(&str, &str)]) -> (u16, Value) {
     let answer = client()
         .post(format!("{base}/kavenegar/v1/{path}"))
-        .form(form)
+        .form_fields(form)
         .send()
         .await
         .unwrap();
@@ -109,7 +109,7 @@ async fn it_refuses_what_the_vendor_refuses() {
     let base = &running.base_url;
     let long = "س".repeat(901);
     let many = vec!["09121234567"; 201].join(",");
-    let cases: [(&str, Vec<(&str, &str)>, u16); 11] = [
+    let cases: [(_, Vec<(_, &str)>, u16); 11] = [
         (
             "wrong/sms/send.json",
             vec![("receptor", "09121234567"), ("message", "a")],

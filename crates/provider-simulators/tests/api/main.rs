@@ -23,11 +23,11 @@ async fn simulators() -> Running {
 
 /// Posts fields as `application/x-www-form-urlencoded`.
 trait Form {
-    fn form(self, fields: &[(&str, &str)]) -> reqwest::RequestBuilder;
+    fn form_fields(self, fields: &[(&str, &str)]) -> reqwest::RequestBuilder;
 }
 
 impl Form for reqwest::RequestBuilder {
-    fn form(self, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
+    fn form_fields(self, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
             .finish();

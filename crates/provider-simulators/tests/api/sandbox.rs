@@ -107,7 +107,7 @@ async fn status(running: &Running, id: &str) -> Value {
 async fn decide(running: &Running, payment: &Value, decision: &str) -> String {
     let answer = client()
         .post(payment["hosted_url"].as_str().unwrap())
-        .form(&[("decision", decision)])
+        .form_fields(&[("decision", decision)])
         .send()
         .await
         .unwrap();

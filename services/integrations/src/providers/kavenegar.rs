@@ -205,7 +205,7 @@ impl MessageProvider for Kavenegar {
                 .map(|id| {
                     let entry = entries
                         .iter()
-                        .find(|entry| entry["messageid"].to_string() == *id);
+                        .find(|entry| entry["messageid"].as_i64() == id.parse().ok());
                     entry
                         .and_then(|entry| entry["status"].as_i64())
                         .map_or(Receipt::Pending, receipt)

@@ -138,10 +138,13 @@ impl LiveProvider {
     }
 }
 
+/// When the providers were read, and what was read.
+type Held = (Instant, Arc<Vec<LiveProvider>>);
+
 /// Reads and holds the live providers.
 #[derive(Clone)]
 pub struct Registry {
-    held: Arc<Mutex<Option<(Instant, Arc<Vec<LiveProvider>>)>>>,
+    held: Arc<Mutex<Option<Held>>>,
 }
 
 impl Registry {

@@ -152,24 +152,24 @@ async fn quarantine(
     state: &AppState,
     endpoint: &Endpoint,
     incoming: &Incoming,
-    reason: &str,
+    reason: &'static str,
 ) -> Result<(), WebhookError> {
     metrics::counter!("integrations_webhooks_refused_total", "reason" => reason.to_owned())
         .increment(1);
     tracing::warn!(endpoint = %endpoint.endpoint_url, reason, "a webhook was refused");
-    let digest = hex::decode(sha256_hex(&incoming.body)).unwrap_or_default();
-    let mut conn = state.stack.db.get().await?;
-    store::insert_rejection(
-        &mut conn,
-        endpoint.id,
+    let body = &incoming.body;
+    let rejection = store::NewRejection {
+        id: Uuid::now_v7(),
+        endpoint_id: endpoint.id,
         reason,
-        &incoming.body,
-        digest,
-        incoming.source_ip.clone(),
-        state.settings.webhooks.quarantine_cap,
-        state.now(),
-    )
-    .await?;
+        body_sha256: hex::decode(sha256_hex(body)).unwrap_or_default(),
+        body_size: i64::try_from(body.len()).unwrap_or(i64::MAX),
+        body_sample: body[..body.len().min(1_024)].to_vec(),
+        source_ip: Some(incoming.source_ip.clone()),
+        received_at: state.now(),
+    };
+    let mut conn = state.stack.db.get().await?;
+    store::insert_rejection(&mut conn, rejection, state.settings.webhooks.quarantine_cap).await?;
     Ok(())
 }
 

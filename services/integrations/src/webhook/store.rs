@@ -322,20 +322,29 @@ pub(crate) async fn update_failed(
         .await
 }
 
-/// Keeps a sample of a refused body unless the endpoint has `cap` of them within a day.
+/// A refused body's sample.
+#[derive(Debug, Clone, Insertable)]
+#[diesel(table_name = webhook_rejections)]
+pub(crate) struct NewRejection {
+    pub(crate) id: Uuid,
+    pub(crate) endpoint_id: Uuid,
+    pub(crate) reason: &'static str,
+    pub(crate) body_sha256: Vec<u8>,
+    pub(crate) body_size: i64,
+    pub(crate) body_sample: Vec<u8>,
+    pub(crate) source_ip: Option<String>,
+    pub(crate) received_at: DateTime<Utc>,
+}
+
+/// Keeps a sample unless the endpoint has `cap` of them within a day.
 pub(crate) async fn insert_rejection(
     conn: &mut AsyncPgConnection,
-    endpoint_id: Uuid,
-    reason: &str,
-    body: &[u8],
-    digest: Vec<u8>,
-    source_ip: String,
+    new: NewRejection,
     cap: i64,
-    now: DateTime<Utc>,
 ) -> QueryResult<()> {
     let kept: i64 = webhook_rejections::table
-        .filter(webhook_rejections::endpoint_id.eq(endpoint_id))
-        .filter(webhook_rejections::received_at.gt(now - chrono::TimeDelta::hours(24)))
+        .filter(webhook_rejections::endpoint_id.eq(new.endpoint_id))
+        .filter(webhook_rejections::received_at.gt(new.received_at - chrono::TimeDelta::hours(24)))
         .count()
         .get_result(conn)
         .await?;
@@ -343,16 +352,7 @@ pub(crate) async fn insert_rejection(
         return Ok(());
     }
     diesel::insert_into(webhook_rejections::table)
-        .values((
-            webhook_rejections::id.eq(Uuid::now_v7()),
-            webhook_rejections::endpoint_id.eq(endpoint_id),
-            webhook_rejections::reason.eq(reason),
-            webhook_rejections::body_sha256.eq(digest),
-            webhook_rejections::body_size.eq(i64::try_from(body.len()).unwrap_or(i64::MAX)),
-            webhook_rejections::body_sample.eq(body[..body.len().min(1_024)].to_vec()),
-            webhook_rejections::source_ip.eq(Some(source_ip)),
-            webhook_rejections::received_at.eq(now),
-        ))
+        .values(new)
         .execute(conn)
         .await
         .map(|_| ())
