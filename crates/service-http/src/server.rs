@@ -21,6 +21,8 @@ use crate::{
 
 /// Header lines must have come within this time (Q-G4).
 const HEADERS_WITHIN: Duration = Duration::from_secs(5);
+/// A connection that is being closed lingers this long at most.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// An idle connection is kept this long.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long readiness says no before connections are closed, so that the gateway notices first.
@@ -114,7 +116,7 @@ impl ServiceApp {
             workers
         })
         .client_request_timeout(HEADERS_WITHIN)
-        .client_disconnect_timeout(Duration::from_secs(5))
+        .client_disconnect_timeout(CLOSE_WITHIN)
         .keep_alive(KEEP_ALIVE)
         .shutdown_timeout(shutdown_seconds)
         .tcp_nodelay(true)

@@ -10,7 +10,9 @@ mod http;
 mod init;
 mod request_id;
 
-pub use context::{current_traceparent, inject_headers, server_span, span_from_traceparent, traced};
+pub use context::{
+    current_traceparent, inject_headers, server_span, span_from_traceparent, traced,
+};
 pub use http::{RequestTracing, RequestTracingService};
 pub use init::{Guard, init, init_for_tests, metrics_text};
-pub use request_id::{REQUEST_ID_HEADER, RequestId, current_request_id};
+pub use request_id::{REQUEST_ID_HEADER, RequestId, current_request_id, with_current_request_id};

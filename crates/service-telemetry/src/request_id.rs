@@ -46,6 +46,17 @@ pub fn current_request_id() -> Option<String> {
     CURRENT.try_with(|id| id.0.clone()).ok()
 }
 
+/// Gives the running request's id to a future that will run as a task of its own.
+pub fn with_current_request_id<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let id = CURRENT.try_with(Clone::clone).ok();
+    async move {
+        match id {
+            Some(id) => CURRENT.scope(id, future).await,
+            None => future.await,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

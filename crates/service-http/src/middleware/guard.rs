@@ -1,6 +1,6 @@
 //! The innermost shared layer: nothing leaves a service in another shape than ours.
 
-use std::{fmt, panic::AssertUnwindSafe};
+use std::fmt;
 
 use actix_web::{
     Error, HttpResponse, ResponseError,
@@ -10,7 +10,8 @@ use actix_web::{
     middleware::Next,
 };
 use common_types::Language;
-use futures_util::FutureExt;
+use service_telemetry::with_current_request_id;
+use tracing::Instrument;
 
 use super::path;
 use crate::{error::ApiError, extract::language, text::Text};
@@ -46,6 +47,9 @@ impl ResponseError for Rendered {
 
 /// Canonical path, then the handler; panics become 500, and every error, 404 and 405 gets the
 /// platform's body in the caller's language.
+///
+/// The handler runs as a task of its own, so that a client that breaks the connection off does not
+/// stop it between two steps (Q-F4).
 pub(crate) async fn guard<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
@@ -64,19 +68,16 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
     if let Err(error) = path::canonicalise(&mut request) {
         return Err(rendered(error));
     }
-    let handled = AssertUnwindSafe(async move { next.call(request).await })
-        .catch_unwind()
-        .await;
-    let response = match handled {
-        Err(panic) => {
+    let handler = with_current_request_id(async move { next.call(request).await });
+    let response = match actix_web::rt::spawn(handler.in_current_span()).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return Err(rendered(translate_owned(error))),
+        Err(ended) => {
             metrics::counter!("http_panics_total").increment(1);
             return Err(rendered(ApiError::internal(anyhow::anyhow!(
-                "panic: {}",
-                panic_text(panic.as_ref())
+                "handler ended: {ended}"
             ))));
         }
-        Ok(Err(error)) => return Err(rendered(translate_owned(error))),
-        Ok(Ok(response)) => response,
     };
     Ok(reshape(response, request_id.as_deref()))
 }
@@ -184,12 +185,4 @@ fn log(error: &ApiError, request_id: Option<&str>) {
             "request failed"
         );
     }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no text")
 }

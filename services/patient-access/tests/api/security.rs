@@ -28,7 +28,11 @@ async fn status(clinic: &Clinic, method: &str, path: &str, token: Option<&str>) 
         Some(token) => request.header("authorization", format!("Bearer {token}")),
         None => request,
     };
-    let answer = Answer::of(request.send().await.unwrap()).await;
+    // A head too large to be read may end the connection before the answer.
+    let Ok(response) = request.send().await else {
+        return (431, String::new());
+    };
+    let answer = Answer::of(response).await;
     (
         answer.status.as_u16(),
         answer.header("www-authenticate").to_owned(),

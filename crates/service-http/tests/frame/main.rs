@@ -1,0 +1,10 @@
+//! The frame of a service, over real HTTP, PostgreSQL, Redis and RabbitMQ.
+#![allow(clippy::unwrap_used)]
+
+mod bodies;
+mod callers;
+mod errors;
+mod fixture;
+mod idempotency;
+mod lifecycle;
+mod limits;

@@ -1,0 +1,4 @@
+CREATE TABLE things (
+    id uuid PRIMARY KEY,
+    name text NOT NULL
+);
