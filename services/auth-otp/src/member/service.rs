@@ -9,7 +9,7 @@ use service_events::outbox;
 use service_http::ApiError;
 use uuid::Uuid;
 
-use super::store;
+use super::store::{self, LockedMember};
 use crate::SERVICE;
 use crate::user::{service as users, store as user_store};
 
@@ -115,19 +115,23 @@ async fn keep_an_admin(
     after: Roles,
 ) -> Result<(), ApiError> {
     let members = store::lock_members(conn, organization).await?;
-    let is_admin = |role: &Option<String>| role.as_deref() == Some("admin");
-    let lost = |pick: fn(&(Uuid, Option<String>, Option<String>)) -> &Option<String>,
-                stays: bool| {
+    let lost = |is_admin: fn(&LockedMember) -> bool, stays: bool| {
         let had = members
             .iter()
-            .any(|row| row.0 == membership && is_admin(pick(row)));
+            .any(|row| row.0 == membership && is_admin(row));
         let others = members
             .iter()
-            .any(|row| row.0 != membership && is_admin(pick(row)));
+            .any(|row| row.0 != membership && is_admin(row));
         had && !stays && !others
     };
-    let clinic = lost(|row| &row.1, after.clinic_role == Some(ClinicRole::Admin));
-    let content = lost(|row| &row.2, after.content_role == Some(ContentRole::Admin));
+    let clinic = lost(
+        |row| row.1.as_deref() == Some("admin"),
+        after.clinic_role == Some(ClinicRole::Admin),
+    );
+    let content = lost(
+        |row| row.2.as_deref() == Some("admin"),
+        after.content_role == Some(ContentRole::Admin),
+    );
     if clinic || content {
         return Err(ApiError::conflict("auth.last_admin", "").i18n(
             "سازمان نمی‌تواند بدون مدیر بماند.",

@@ -168,11 +168,14 @@ pub(crate) async fn delete_member(conn: &mut AsyncPgConnection, id: Uuid) -> Que
         .map(|_| ())
 }
 
+/// Id, clinic role and content role.
+pub(crate) type LockedMember = (Uuid, Option<String>, Option<String>);
+
 /// Locks the organisation's memberships and returns their ids with both roles.
 pub(crate) async fn lock_members(
     conn: &mut AsyncPgConnection,
     organization: Uuid,
-) -> QueryResult<Vec<(Uuid, Option<String>, Option<String>)>> {
+) -> QueryResult<Vec<LockedMember>> {
     memberships::table
         .filter(memberships::organization_id.eq(organization))
         .order(memberships::id)

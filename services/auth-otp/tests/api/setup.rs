@@ -1,0 +1,176 @@
+//! First start, sample data, sweeping, the API document.
+
+use std::time::Duration;
+
+use auth_otp::AuthOtp;
+use diesel::sql_types::BigInt;
+use diesel_async::RunQueryDsl;
+use serde_json::json;
+use service_config::Sources;
+use service_http::ServiceDefinition;
+use service_testing::eventually;
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::{App, PHONE};
+
+#[derive(diesel::QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+async fn count(app: &App, sql: &str) -> i64 {
+    let mut conn = app.db.db.get().await.unwrap();
+    let row: Count = diesel::sql_query(format!("SELECT count(*) AS count FROM {sql}"))
+        .get_result(&mut conn)
+        .await
+        .unwrap();
+    row.count
+}
+
+#[tokio::test]
+async fn the_sample_clinic_can_be_seeded_again_and_again() {
+    let app = App::start().await;
+    for _ in 0..3 {
+        auth_otp::setup::seed(&app.state, "demo").await.unwrap();
+    }
+    assert_eq!(count(&app, "users").await, 7);
+    assert_eq!(count(&app, "memberships").await, 6);
+    assert_eq!(count(&app, "organizations").await, 1);
+    assert_eq!(count(&app, "workspaces").await, 1);
+    assert!(auth_otp::setup::seed(&app.state, "other").await.is_err());
+    let me = app
+        .get("/api/auth/me/", &app.access("09120000102").await)
+        .await
+        .expect(200);
+    assert_eq!(
+        (&me["clinic_role"], &me["organization_id"]),
+        (&json!("doctor"), &json!(auth_otp::setup::DEMO_ORGANIZATION))
+    );
+}
+
+#[tokio::test]
+async fn the_first_start_makes_the_superuser_and_never_promotes() {
+    let app = App::start_with(&[
+        ("ADMIN__PHONE", PHONE),
+        ("ADMIN__PASSWORD", "a long password"),
+    ])
+    .await;
+    eventually(Duration::from_secs(10), async || {
+        count(&app, "users WHERE is_superuser").await == 1
+    })
+    .await;
+    let body = json!({"username": PHONE, "password": "a long password"});
+    let login = app.post("/api/auth/token/", body).await.expect(200);
+    assert_eq!(login["user"]["role"], "superuser");
+    let mut conn = app.db.db.get().await.unwrap();
+    diesel::sql_query("UPDATE users SET is_superuser = false")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    auth_otp::setup::first_start(&app.state).await.unwrap();
+    assert_eq!(count(&app, "users WHERE is_superuser").await, 0);
+}
+
+#[tokio::test]
+async fn a18_expired_codes_are_swept_an_hour_later() {
+    let app = App::start().await;
+    app.post("/api/auth/otp/request/", json!({"phone_number": PHONE}))
+        .await
+        .expect(200);
+    app.advance(3700);
+    app.post("/api/otp/send/", json!({"mobile_number": PHONE}))
+        .await
+        .expect(200);
+    assert_eq!(count(&app, "one_time_codes").await, 2);
+    app.advance(300);
+    let cancel = CancellationToken::new();
+    let worker = service_http::cli::worker::<AuthOtp>(&app.state.stack, &app.state);
+    let running = tokio::spawn(worker.run(cancel.clone()));
+    eventually(Duration::from_secs(10), async || {
+        count(&app, "one_time_codes").await == 1
+    })
+    .await;
+    assert_eq!(
+        count(&app, "one_time_codes WHERE purpose = 'login_s2'").await,
+        1
+    );
+    cancel.cancel();
+    running.await.unwrap();
+}
+
+#[test]
+fn test_numbers_are_refused_in_production() {
+    let variables = |environment: &str| {
+        [
+            ("TABIB_ENVIRONMENT", environment),
+            ("AUTH_OTP__DATABASE__URL", "postgres://a@127.0.0.1/a"),
+            ("AUTH_OTP__REDIS__URL", "redis://127.0.0.1/0"),
+            ("AUTH_OTP__AMQP__URL", "amqp://127.0.0.1/%2f"),
+            (
+                "AUTH_OTP__AUTH__CLIENT_SECRET",
+                "0123456789abcdef0123456789abcdef",
+            ),
+            (
+                "AUTH_OTP__AUTH__CLIENT_IP_KEY",
+                "0123456789abcdef0123456789abcdef",
+            ),
+            ("AUTH_OTP__SEALING__ACTIVE_KEY_ID", "k1"),
+            (
+                "AUTH_OTP__SEALING__KEYS__K1",
+                "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+            ),
+            (
+                "AUTH_OTP__TOKENS__REFRESH_KEY",
+                "0123456789abcdef0123456789abcdef",
+            ),
+            ("AUTH_OTP__CODES__KEY", "0123456789abcdef0123456789abcdef"),
+            (
+                "AUTH_OTP__CODES__TEST_NUMBERS_UNTIL",
+                "2030-01-01T00:00:00Z",
+            ),
+            ("AUTH_OTP__CODES__TEST_NUMBERS__09121234567", "123456"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
+    let load =
+        |environment| service_http::cli::load::<AuthOtp>(Sources::from_map(variables(environment)));
+    assert!(
+        load("production")
+            .unwrap_err()
+            .to_string()
+            .contains("test_numbers")
+    );
+    let settings = load("development").unwrap();
+    assert_eq!(settings.budget_factor(), 100);
+    assert!(
+        format!("{settings:?}").contains("***")
+            && !format!("{settings:?}").contains("0123456789abcdef")
+    );
+}
+
+#[test]
+fn the_api_document_names_every_route() {
+    let document = serde_json::to_value(AuthOtp::openapi()).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    for path in [
+        "/api/auth/otp/request/",
+        "/api/auth/otp/verify/",
+        "/api/otp/send/",
+        "/api/authenticate/",
+        "/api/auth/token/",
+        "/api/auth/token/refresh/",
+        "/api/auth/logout/",
+        "/api/sessions/",
+        "/api/sessions/{id}/",
+        "/api/auth/me/",
+        "/api/auth/organizations/",
+        "/api/auth/organization-members/",
+        "/api/auth/workspaces/",
+        "/api/auth/oauth/token/",
+        "/.well-known/jwks.json",
+        "/internal/codes/",
+    ] {
+        assert!(paths.contains_key(path), "{path}");
+    }
+}
