@@ -12,7 +12,7 @@ CREATE TABLE ledger_accounts (
     CONSTRAINT ledger_accounts_identity UNIQUE NULLS NOT DISTINCT (organization_id, code, owner_id, currency),
     CONSTRAINT ledger_accounts_id_currency UNIQUE (id, currency),
     CONSTRAINT ledger_accounts_floor CHECK (floor IS NULL OR balance >= floor),
-    CONSTRAINT ledger_accounts_wallet CHECK (code <> 'wallet' OR (floor = 0 AND owner_id IS NOT NULL))
+    CONSTRAINT ledger_accounts_wallet CHECK (code <> 'wallet' OR (floor IS NOT DISTINCT FROM 0 AND owner_id IS NOT NULL))
 );
 
 CREATE TABLE ledger_transfers (

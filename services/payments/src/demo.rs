@@ -24,13 +24,18 @@ pub(crate) async fn seed(state: &AppState, name: &str) -> anyhow::Result<()> {
         kind: TransferKind::Opening,
         reference: format!("wallet:{ORGANIZATION}:{DOCTOR}"),
         description: "موجودی اولیه".to_owned(),
-        legs: Leg::pair(AccountKey::opening(ORGANIZATION, Currency::Irr), wallet, OPENING),
+        legs: Leg::pair(
+            AccountKey::opening(ORGANIZATION, Currency::Irr),
+            wallet,
+            OPENING,
+        ),
     };
     let now = state.now();
-    let booked = state
-        .stack
-        .db
-        .transaction(async |conn| ledger::post(conn, &posting, now).await.map_err(SeedError::from));
+    let booked = state.stack.db.transaction(async |conn| {
+        ledger::post(conn, &posting, now)
+            .await
+            .map_err(SeedError::from)
+    });
     match booked.await {
         Ok(_) | Err(SeedError::Ledger(LedgerError::AlreadyBooked)) => Ok(()),
         Err(error) => Err(error.into()),

@@ -43,7 +43,10 @@ impl Modify for Bearer {
             .components
             .get_or_insert_with(Default::default)
             .add_security_scheme("bearer", SecurityScheme::Http(scheme));
-        document.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
+        document.security = Some(vec![SecurityRequirement::new(
+            "bearer",
+            Vec::<String>::new(),
+        )]);
     }
 }
 

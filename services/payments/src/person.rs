@@ -62,7 +62,10 @@ impl EventHandler<UserUpdated> for CopyPerson {
 }
 
 /// The person's phone in E.164, when known.
-pub(crate) async fn find_phone(conn: &mut AsyncPgConnection, user: Uuid) -> QueryResult<Option<String>> {
+pub(crate) async fn find_phone(
+    conn: &mut AsyncPgConnection,
+    user: Uuid,
+) -> QueryResult<Option<String>> {
     let phone: Option<Option<String>> = people::table
         .find(user)
         .select(people::phone)

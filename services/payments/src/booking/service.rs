@@ -26,7 +26,10 @@ pub(super) async fn book(
     now: DateTime<Utc>,
 ) -> Result<(), HandlerError> {
     if recorded.price.amount < 0 {
-        return Err(HandlerError::Poison(format!("amount {}", recorded.price.amount)));
+        return Err(HandlerError::Poison(format!(
+            "amount {}",
+            recorded.price.amount
+        )));
     }
     let Some(earlier) = lock(conn, recorded, now).await? else {
         return Ok(());

@@ -118,7 +118,10 @@ impl Leg {
                 account: from,
                 amount: amount.saturating_neg(),
             },
-            Self { account: to, amount },
+            Self {
+                account: to,
+                amount,
+            },
         ]
     }
 }

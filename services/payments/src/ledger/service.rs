@@ -78,7 +78,11 @@ pub async fn reverse(
         *amount = amount.checked_neg().ok_or(LedgerError::Unbalanced)?;
     }
     let reference = transfer.to_string();
-    let words = (TransferKind::Reversal.as_str(), reference.as_str(), description);
+    let words = (
+        TransferKind::Reversal.as_str(),
+        reference.as_str(),
+        description,
+    );
     write(conn, organization, words, legs, now).await
 }
 

@@ -43,7 +43,10 @@ pub struct StatementRow {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn find_account(conn: &mut AsyncPgConnection, key: &AccountKey) -> QueryResult<Option<AccountRow>> {
+pub async fn find_account(
+    conn: &mut AsyncPgConnection,
+    key: &AccountKey,
+) -> QueryResult<Option<AccountRow>> {
     ledger_accounts::table
         .filter(ledger_accounts::organization_id.eq(key.organization_id))
         .filter(ledger_accounts::code.eq(&key.code))

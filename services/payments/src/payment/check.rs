@@ -154,8 +154,13 @@ async fn apply(state: &AppState, payment: &Payment, report: &Report) -> Result<(
 }
 
 /// Unknown stays unknown: the status does not change, the next question comes soon.
-async fn unanswered(state: &AppState, payment: &Payment, error: &ProviderError) -> Result<(), PaymentError> {
-    metrics::counter!("payments_unanswered_total", "provider" => payment.provider.clone()).increment(1);
+async fn unanswered(
+    state: &AppState,
+    payment: &Payment,
+    error: &ProviderError,
+) -> Result<(), PaymentError> {
+    metrics::counter!("payments_unanswered_total", "provider" => payment.provider.clone())
+        .increment(1);
     tracing::warn!(payment = %payment.id, provider = payment.provider, %error, "provider did not answer");
     let next = next_check(payment.checks, payment.status.is_open(), true, state.now());
     let mut conn = state.stack.db.get().await?;

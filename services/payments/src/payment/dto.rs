@@ -155,7 +155,11 @@ impl From<Payment> for StatusResponse {
             gateway_tracking_code: payment.tracking_code,
             created_at: payment.created_at,
             completed_at: payment.completed_at,
-            payment_url: payment.status.is_open().then_some(payment.payment_url).flatten(),
+            payment_url: payment
+                .status
+                .is_open()
+                .then_some(payment.payment_url)
+                .flatten(),
         }
     }
 }

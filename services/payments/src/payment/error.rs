@@ -70,11 +70,19 @@ impl From<PaymentError> for ApiError {
         match error {
             PaymentError::NotFound => Self::not_found(
                 "payment.not_found",
-                Text::i18n("پرداخت یافت نشد.", "Paiement introuvable.", "Payment not found."),
+                Text::i18n(
+                    "پرداخت یافت نشد.",
+                    "Paiement introuvable.",
+                    "Payment not found.",
+                ),
             ),
             PaymentError::UnknownInvoice => Self::not_found(
                 "payment.unknown_invoice",
-                Text::i18n("صورت‌حساب یافت نشد.", "Facture introuvable.", "Invoice not found."),
+                Text::i18n(
+                    "صورت‌حساب یافت نشد.",
+                    "Facture introuvable.",
+                    "Invoice not found.",
+                ),
             ),
             PaymentError::NotPayable(_) => Self::conflict(
                 "payment.invoice_not_payable",

@@ -287,7 +287,10 @@ mod tests {
             review(|r| r.amount = Some(99_999)),
             Decision::Review("amount_mismatch")
         );
-        assert_eq!(review(|r| r.amount = None), Decision::Review("amount_mismatch"));
+        assert_eq!(
+            review(|r| r.amount = None),
+            Decision::Review("amount_mismatch")
+        );
         assert_eq!(
             review(|r| r.currency = Some("IRT".into())),
             Decision::Review("currency_mismatch")

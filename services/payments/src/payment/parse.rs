@@ -112,7 +112,10 @@ mod tests {
     #[case(json!(null), Err(BadAmount::Missing))]
     #[case(json!(true), Err(BadAmount::NotANumber))]
     #[case(json!([1]), Err(BadAmount::NotANumber))]
-    fn q_m5_only_whole_positive_amounts_pass(#[case] value: Value, #[case] expected: Result<i64, BadAmount>) {
+    fn q_m5_only_whole_positive_amounts_pass(
+        #[case] value: Value,
+        #[case] expected: Result<i64, BadAmount>,
+    ) {
         assert_eq!(amount(Some(&value), MAX), expected);
     }
 

@@ -77,7 +77,11 @@ enum Begun {
 ///
 /// # Errors
 /// See [`PaymentError`].
-pub async fn start<R>(state: AppState, order: StartPayment, render: R) -> Result<Stored, PaymentError>
+pub async fn start<R>(
+    state: AppState,
+    order: StartPayment,
+    render: R,
+) -> Result<Stored, PaymentError>
 where
     R: Fn(&Payment) -> Value + Send + Sync,
 {
@@ -126,7 +130,8 @@ async fn begin(state: &AppState, order: &StartPayment) -> Result<Begun, PaymentE
             if let Some(earlier) = earlier {
                 return Ok(earlier);
             }
-            let payment = store::insert_payment(conn, id, order, provider, (now, expires_at)).await?;
+            let payment =
+                store::insert_payment(conn, id, order, provider, (now, expires_at)).await?;
             let details = json!({ "purpose": order.purpose.as_str(), "provider": provider });
             store::insert_log(conn, id, "request", details, now).await?;
             // Found by the worker when this process dies before the provider answers.
@@ -251,7 +256,8 @@ where
         .db
         .transaction(async |conn| {
             let next = next_check(0, true, false, now);
-            let Some(payment) = store::mark_opened(conn, payment.id, &opened, next, now).await? else {
+            let Some(payment) = store::mark_opened(conn, payment.id, &opened, next, now).await?
+            else {
                 // Somebody else finished this start; its row is the truth.
                 let payment = store::find_payment(conn, payment.id).await?;
                 return answer(render, &payment.ok_or(PaymentError::NotFound)?);

@@ -413,7 +413,9 @@ pub(super) async fn list_payments(
             Whose::Payer(organization, payer) => query
                 .filter(payments::organization_id.eq(organization))
                 .filter(payments::payer_id.eq(payer)),
-            Whose::Organization(organization) => query.filter(payments::organization_id.eq(organization)),
+            Whose::Organization(organization) => {
+                query.filter(payments::organization_id.eq(organization))
+            }
         }
     };
     let total = filtered().count().get_result(conn).await?;

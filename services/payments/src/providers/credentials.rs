@@ -30,7 +30,10 @@ impl std::fmt::Debug for Credential {
 impl Credential {
     /// The key of `slug`; nothing is asked yet.
     pub fn new(slug: &'static str, fixed: Option<Secret>, client: &InternalClient) -> Self {
-        let cache = Cache::builder().max_capacity(1).time_to_live(LIFETIME).build();
+        let cache = Cache::builder()
+            .max_capacity(1)
+            .time_to_live(LIFETIME)
+            .build();
         Self {
             slug,
             fixed,
@@ -71,7 +74,8 @@ impl Credential {
                     _ => ProviderError::Unknown(format!("credential {}: {error}", self.slug)),
                 })?;
         let key = answer.values.remove("api_key");
-        key.map(|key| Arc::new(Secret::from(key)))
-            .ok_or_else(|| ProviderError::Refused(format!("credential {} has no api_key", self.slug)))
+        key.map(|key| Arc::new(Secret::from(key))).ok_or_else(|| {
+            ProviderError::Refused(format!("credential {} has no api_key", self.slug))
+        })
     }
 }

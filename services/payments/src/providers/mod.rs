@@ -129,7 +129,8 @@ impl Providers {
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
         let integrations = stack.internal(&settings.peers.integrations);
-        let gateway_key = Credential::new("medogram", settings.gateway.api_key.clone(), &integrations);
+        let gateway_key =
+            Credential::new("medogram", settings.gateway.api_key.clone(), &integrations);
         let gateway: Arc<dyn PaymentProvider> = Arc::new(medogram::Medogram::new(
             http.clone(),
             &settings.gateway,

@@ -12,7 +12,11 @@ const NEWEST: i64 = 10;
 
 fn key(state: &AppState, caller: &Allowed<OrganizationMember>) -> Result<AccountKey, ApiError> {
     let organization = own_organization(caller)?;
-    Ok(AccountKey::wallet(organization, caller.sub, state.rules.currency))
+    Ok(AccountKey::wallet(
+        organization,
+        caller.sub,
+        state.rules.currency,
+    ))
 }
 
 /// The caller's wallet in the token's organisation: balance and newest movements.
@@ -52,7 +56,10 @@ pub(crate) async fn list_wallet_entries(
         Some(account) => {
             let range = (query.offset(), query.limit());
             let total = ledger::count_entries(&mut conn, account.id).await?;
-            (total, ledger::list_entries(&mut conn, account.id, range).await?)
+            (
+                total,
+                ledger::list_entries(&mut conn, account.id, range).await?,
+            )
         }
         None => (0, Vec::new()),
     };

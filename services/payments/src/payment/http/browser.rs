@@ -74,7 +74,10 @@ async fn came_back(
 }
 
 /// By our own id, else by the provider's.
-async fn find(state: &AppState, hints: &HashMap<String, String>) -> Result<Option<Payment>, ApiError> {
+async fn find(
+    state: &AppState,
+    hints: &HashMap<String, String>,
+) -> Result<Option<Payment>, ApiError> {
     let mut conn = state.stack.db.get().await?;
     for name in ["order_id", "factorId"] {
         if let Some(id) = hints.get(name).and_then(|id| Uuid::parse_str(id).ok()) {

@@ -15,8 +15,8 @@ use crate::{
     payment::{
         Payment, PaymentError, Purpose, StartPayment, Status,
         dto::{
-            CallbackRequest, ChargeWalletRequest, ListedPayment, ListedPayments, SoapifyPaymentRequest,
-            StartedResponse, StatusResponse,
+            CallbackRequest, ChargeWalletRequest, ListedPayment, ListedPayments,
+            SoapifyPaymentRequest, StartedResponse, StatusResponse,
         },
         find_by_reference, find_payment,
         parse::{self, BadAmount},
@@ -89,8 +89,11 @@ pub(crate) async fn create_soapify_payment(
 ) -> Result<HttpResponse, ApiError> {
     let organization_id = own_organization(&caller)?;
     let missing = || {
-        ApiError::bad_request("payment.fields_required", "مبلغ و شناسه کاربر SOAPify الزامی است")
-            .contract(json!({ "error": "مبلغ و شناسه کاربر SOAPify الزامی است" }))
+        ApiError::bad_request(
+            "payment.fields_required",
+            "مبلغ و شناسه کاربر SOAPify الزامی است",
+        )
+        .contract(json!({ "error": "مبلغ و شناسه کاربر SOAPify الزامی است" }))
     };
     let user = parse::text(body.value.get("soapify_user_id")).ok_or_else(missing)?;
     let amount = match parse::amount(body.value.get("amount"), state.rules.max_amount) {
@@ -240,7 +243,10 @@ fn request(key: OptionalKey, subject: &Uuid, route: &'static str, body: &[u8]) -
 fn description(body: &Map<String, Value>, default: &str) -> Result<String, ApiError> {
     let text = parse::text(body.get("description")).unwrap_or_else(|| default.to_owned());
     if text.chars().count() > MAX_DESCRIPTION {
-        return Err(invalid("description", "مطمئن شوید که بیش از 1000 نویسه ندارد."));
+        return Err(invalid(
+            "description",
+            "مطمئن شوید که بیش از 1000 نویسه ندارد.",
+        ));
     }
     Ok(text)
 }

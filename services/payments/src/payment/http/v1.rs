@@ -5,7 +5,8 @@ use common_types::{Page, internal::portal::PayableInvoice};
 use serde_json::json;
 use service_auth::InternalError;
 use service_http::{
-    Allowed, ApiError, ClinicStaff, JsonBytes, MoneyStaff, PageQuery, Path, Permission, Query, Text,
+    Allowed, ApiError, ClinicStaff, JsonBytes, MoneyStaff, PageQuery, Path, Permission, Query,
+    Text,
     idempotency::{Key, Stored, body_hash},
     paginate,
 };
@@ -43,7 +44,11 @@ pub(crate) async fn create_payment(
     if asked.purpose != Purpose::Invoice.as_str() {
         return Err(ApiError::invalid().field(
             "purpose",
-            Text::i18n("باید invoice باشد.", "Doit être invoice.", "Must be invoice."),
+            Text::i18n(
+                "باید invoice باشد.",
+                "Doit être invoice.",
+                "Must be invoice.",
+            ),
         ));
     }
     if asked

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    providers::{Credential, Opened, Order, PaymentProvider, ProviderError, Report, ReportedState, unknown},
+    providers::{
+        Credential, Opened, Order, PaymentProvider, ProviderError, Report, ReportedState, unknown,
+    },
     settings::{Dialect, GatewaySettings},
 };
 
@@ -28,7 +30,12 @@ pub struct Medogram {
 impl Medogram {
     /// A client of the gateway as the settings say; the payer returns to `return_url` unless they
     /// name another address.
-    pub fn new(http: reqwest::Client, settings: &GatewaySettings, key: Credential, return_url: &str) -> Self {
+    pub fn new(
+        http: reqwest::Client,
+        settings: &GatewaySettings,
+        key: Credential,
+        return_url: &str,
+    ) -> Self {
         let return_url = match settings.redirect_url.as_str() {
             "" => return_url,
             redirect => redirect,
@@ -50,7 +57,10 @@ impl Medogram {
                 .header("content-type", "application/x-www-form-urlencoded")
                 .body(form(body)),
         };
-        let response = service_telemetry::traced(request).send().await.map_err(unknown)?;
+        let response = service_telemetry::traced(request)
+            .send()
+            .await
+            .map_err(unknown)?;
         read(response).await
     }
 
@@ -120,7 +130,10 @@ impl PaymentProvider for Medogram {
 async fn read(response: Response) -> Result<Value, ProviderError> {
     let status = response.status();
     if !status.is_success() {
-        return Err(ProviderError::Unknown(format!("status {}", status.as_u16())));
+        return Err(ProviderError::Unknown(format!(
+            "status {}",
+            status.as_u16()
+        )));
     }
     let text = response.text().await.map_err(unknown)?;
     let text = text.trim().trim_start_matches('\u{feff}');
@@ -129,7 +142,9 @@ async fn read(response: Response) -> Result<Value, ProviderError> {
 
 /// A number, also as text.
 fn integer(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
+    value
+        .as_i64()
+        .or_else(|| value.as_str()?.trim().parse().ok())
 }
 
 /// Reads both dialects' results. `11` ("verified before") is paid as well: whether we have booked
@@ -172,7 +187,9 @@ fn report(answer: &Value, hint: &str) -> Result<Report, ProviderError> {
 fn form(body: &Value) -> String {
     let mut form = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in body.as_object().into_iter().flatten() {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
         form.append_pair(name, &text);
     }
     form.finish()
@@ -185,7 +202,10 @@ mod tests {
     #[test]
     fn y01_both_dialects_are_read() {
         let json = report(&json!(100_000), "77").unwrap();
-        assert_eq!((json.state, json.amount), (ReportedState::Paid, Some(100_000)));
+        assert_eq!(
+            (json.state, json.amount),
+            (ReportedState::Paid, Some(100_000))
+        );
         let text = report(&json!("100000"), "77").unwrap();
         assert_eq!(text, json);
         let form = json!({"status": 11, "amount": "100000", "factorId": "f"});
@@ -194,8 +214,14 @@ mod tests {
             (form.state, form.amount, form.order_id.as_deref()),
             (ReportedState::Paid, Some(100_000), Some("f"))
         );
-        assert_eq!(report(&json!(-4), "77").unwrap().state, ReportedState::Pending);
-        assert!(matches!(report(&json!(-1), "77"), Err(ProviderError::Refused(_))));
+        assert_eq!(
+            report(&json!(-4), "77").unwrap().state,
+            ReportedState::Pending
+        );
+        assert!(matches!(
+            report(&json!(-1), "77"),
+            Err(ProviderError::Refused(_))
+        ));
         assert!(matches!(
             report(&json!("<html>"), "77"),
             Err(ProviderError::Unknown(_))

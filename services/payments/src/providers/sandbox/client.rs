@@ -45,9 +45,15 @@ impl Sandbox {
         }
         // Only a clear no is a refusal; a failing or busy server leaves the outcome open.
         if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
-            return Err(ProviderError::Refused(format!("status {}", status.as_u16())));
+            return Err(ProviderError::Refused(format!(
+                "status {}",
+                status.as_u16()
+            )));
         }
-        Err(ProviderError::Unknown(format!("status {}", status.as_u16())))
+        Err(ProviderError::Unknown(format!(
+            "status {}",
+            status.as_u16()
+        )))
     }
 }
 

@@ -1,0 +1,7 @@
+//! The database crate against a real PostgreSQL.
+#![allow(clippy::unwrap_used)]
+
+mod jobs;
+mod migrations;
+mod support;
+mod transactions;
