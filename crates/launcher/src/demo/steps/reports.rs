@@ -148,6 +148,7 @@ pub(super) async fn report_is_published(
         .await?
         .expect(201)?;
     let id = answer.text("id")?;
+    let answer = answer.is("invoice_number", invoice.number.as_str())?;
     ensure!(
         answer.at("is_active") == Some(&Value::Bool(true)),
         "the report was not activated although the invoice {} is paid: {}",
