@@ -1,0 +1,12 @@
+//! The content service over HTTP, on real PostgreSQL, Redis and RabbitMQ.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod audit;
+mod contents;
+mod copies;
+mod generation;
+mod permissions;
+mod projects;
+mod routes;
+mod support;
+mod usage;
