@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::harness::{App, keys, text};
 
-const ADMIN: &str = "09120000101";
-const DOCTOR: &str = "09120000102";
-const WRITER: &str = "09120000105";
+const ADMIN: &str = "09120000000";
+const DOCTOR: &str = "09120000001";
+const WRITER: &str = "09120000004";
 const STRANGER: &str = "09350000001";
 
 async fn seeded() -> App {
@@ -213,7 +213,7 @@ async fn a08_members_are_changed_by_admins_only() {
         .expect(200);
     assert_eq!(filtered["count"], 1);
     let found = app
-        .get("/api/auth/organization-members/?search=0000102", &doctor)
+        .get("/api/auth/organization-members/?search=0000001", &doctor)
         .await
         .expect(200);
     assert_eq!(found["results"][0]["user"]["full_name"], "دکتر مریم رضایی");

@@ -24,7 +24,7 @@ async fn log_in(app: &App, username: &str, password: &str, agent: &str) -> Answe
 #[tokio::test]
 async fn staff_log_in_by_username_in_any_case_or_phone() {
     let app = seeded().await;
-    for name in ["doctor", "DOCTOR", "09120000102", "+989120000102"] {
+    for name in ["doctor", "DOCTOR", "09120000001", "+989120000001"] {
         let body = log_in(&app, name, PASSWORD, "cimef/1").await.expect(200);
         let user = &body["user"];
         for key in [
@@ -59,7 +59,7 @@ async fn a_wrong_password_and_an_unknown_name_answer_alike() {
     for (name, password) in [
         ("doctor", "wrong"),
         ("nobody", PASSWORD),
-        ("09120000110", PASSWORD),
+        ("09120000010", PASSWORD),
         ("", ""),
     ] {
         let answer = log_in(&app, name, password, "cimef/1").await;
