@@ -54,6 +54,7 @@ async fn template(
         Value::Null => return Ok(None),
         _ => return Err(ApiError::invalid().field("template_id", text::not_an_integer())),
     };
+    state.ready().await.map_err(ApiError::internal)?;
     let mut conn = state.stack.db.get().await.map_err(ApiError::internal)?;
     for key in keys {
         let values = store::list_template_values(&mut conn, caller.org, &key)

@@ -85,6 +85,8 @@ pub(crate) async fn accept(
     request: &SendMessageRequest,
 ) -> Result<MessageRow, MessageError> {
     let content = content_of(request)?;
+    // Providers and templates of the settings must be there before the first message looks for them.
+    state.ready().await?;
     let now = state.now();
     let id = uuid::Uuid::now_v7();
     let serialized = serde_json::to_vec(&content).map_err(anyhow::Error::from)?;

@@ -49,6 +49,7 @@ pub(crate) async fn run(state: AppState, cancel: CancellationToken) {
 /// # Errors
 /// When the database does not answer.
 pub(crate) async fn run_once(state: &AppState) -> anyhow::Result<usize> {
+    state.ready().await?;
     let (now, batch) = (state.now(), state.settings.messages.batch);
     let leased = state
         .stack

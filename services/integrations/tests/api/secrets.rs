@@ -91,7 +91,7 @@ async fn q_no_secret_rests_in_a_row_or_an_event() {
 #[tokio::test]
 async fn production_refuses_the_stand_ins() {
     use integrations::{Integrations, Settings};
-    use service_config::{Sources, load};
+    use service_config::{Sources, load_with_aliases};
     use service_http::ServiceDefinition;
     let common = [
         ("INTEGRATIONS__DATABASE__URL", "postgres://a@b/c"),
@@ -113,7 +113,12 @@ async fn production_refuses_the_stand_ins() {
     ];
     let with = |extra: &[(&'static str, &'static str)]| {
         let sources = Sources::from_map(common.iter().chain(extra).copied());
-        load::<Settings>("integrations", Integrations::DEFAULTS_TOML, sources)
+        load_with_aliases::<Settings>(
+            "integrations",
+            Integrations::DEFAULTS_TOML,
+            sources,
+            Integrations::ALIASES,
+        )
     };
     let production = with(&[]).unwrap();
     assert!(

@@ -75,7 +75,8 @@ async fn i03_otp_pattern_and_simple_have_their_shapes() {
 async fn i03_works_with_the_development_inbox_alone() {
     let world = World::start().await;
     let otp = json!({"receptor": "۰۹۱۲۳۴۵۶۷۸۹", "message_type": "otp", "token": "12345"});
-    assert_eq!(send(&world, &otp).await.0, 200, "Persian digits are fine");
+    let (status, body) = send(&world, &otp).await;
+    assert_eq!(status, 200, "Persian digits are fine: {body}");
     assert_eq!(world.inbox("09123456789"), ["کد تایید شما: 12345"]);
 }
 

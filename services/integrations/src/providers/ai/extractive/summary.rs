@@ -15,6 +15,8 @@ const SHORT: usize = 4;
 const LONG: usize = 14;
 /// How much likeness to what is already chosen costs.
 const REPETITION_COST: f64 = 0.5;
+/// Likeness from which two sentences say the same.
+const SAME: f64 = 0.9;
 
 /// A summary in two lengths.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,22 +79,28 @@ fn weight(language: Language, sentence: &Sentence, rank: f64) -> f64 {
         .filter(|word| word.chars().any(|c| c.is_ascii_digit()))
         .count();
     let keywords = (ratio(medical, 3) + ratio(numbers, 4)).min(1.0);
+    // A dose or a measured value.
+    let measured = if medical > 0 && numbers > 0 {
+        0.15
+    } else {
+        0.0
+    };
     let doctor = if sentence.author == "doctor" {
         0.1
     } else {
         0.0
     };
     let question = if sentence.text.ends_with(['?', '؟']) {
-        -0.25
+        -0.4
     } else {
         0.0
     };
-    let too_short = if sentence.words.len() < 3 { -0.2 } else { 0.0 };
-    0.45 * rank + 0.35 * keywords + 0.15 * sentence.place + doctor + question + too_short
+    let too_short = if sentence.words.len() < 2 { -0.2 } else { 0.0 };
+    0.45 * rank + 0.35 * keywords + 0.15 * sentence.place + measured + doctor + question + too_short
 }
 
 /// The indices of the best sentences, in the order in which they were said: each next one is worth its weight less its
-/// likeness to what is chosen already.
+/// likeness to what is chosen already, and what was said before is not said again.
 fn choose(
     weights: &[f64],
     vectors: &[std::collections::HashMap<String, f64>],
@@ -100,20 +108,20 @@ fn choose(
 ) -> Vec<usize> {
     let mut chosen: Vec<usize> = Vec::new();
     while chosen.len() < count.min(weights.len()) {
+        let alike = |index: usize| {
+            chosen
+                .iter()
+                .map(|other| rank::likeness(&vectors[index], &vectors[*other]))
+                .fold(0.0, f64::max)
+        };
         let next = (0..weights.len())
             .filter(|index| !chosen.contains(index))
-            .max_by(|a, b| {
-                let value = |index: usize| {
-                    let alike = chosen
-                        .iter()
-                        .map(|other| rank::likeness(&vectors[index], &vectors[*other]))
-                        .fold(0.0, f64::max);
-                    weights[index] - REPETITION_COST * alike
-                };
-                value(*a).total_cmp(&value(*b))
-            });
+            .map(|index| (index, alike(index)))
+            .filter(|(_, alike)| *alike < SAME)
+            .map(|(index, alike)| (index, weights[index] - REPETITION_COST * alike))
+            .max_by(|a, b| a.1.total_cmp(&b.1));
         match next {
-            Some(index) => chosen.push(index),
+            Some((index, _)) => chosen.push(index),
             None => break,
         }
     }
@@ -149,7 +157,11 @@ pub fn summarize(language: Language, messages: &[SummarizeMessage]) -> Summary {
         .zip(&ranks)
         .map(|(sentence, rank)| weight(language, sentence, *rank))
         .collect();
-    let short = choose(&weights, &vectors, all.len().div_ceil(3).clamp(1, SHORT));
+    let short = choose(
+        &weights,
+        &vectors,
+        all.len().div_ceil(2).clamp(SHORT - 1, SHORT),
+    );
     let long = choose(&weights, &vectors, LONG);
     let mut text = String::new();
     let mut last_author: Option<&str> = None;
