@@ -69,6 +69,7 @@ fmt: ## Format all Rust code
 	@$(CARGO) fmt --all
 
 up: ## Run everything in containers (Docker with compose)
+	@./deploy/compose/make-env
 	docker compose up --build --detach --wait
 
 down: ## Stop the containers; their volumes stay

@@ -1,0 +1,1 @@
+//! Holds the deployment files against the programs: see `tests/`.
