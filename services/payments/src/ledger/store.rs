@@ -166,7 +166,9 @@ pub async fn list_entries(
     (offset, limit): (i64, i64),
 ) -> QueryResult<Vec<StatementRow>> {
     ledger_entries::table
-        .inner_join(ledger_transfers::table)
+        .inner_join(
+            ledger_transfers::table.on(ledger_transfers::id.eq(ledger_entries::transfer_id)),
+        )
         .filter(ledger_entries::account_id.eq(account))
         .order((ledger_entries::created_at.desc(), ledger_entries::id.desc()))
         .offset(offset)

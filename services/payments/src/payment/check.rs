@@ -3,7 +3,9 @@ use futures_util::StreamExt;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Decision, Payment, PaymentError, Status, decide, model::next_check, settle, store};
+use super::{
+    Decision, Payment, PaymentError, Status, decide, model::next_check, settle, store, transitions,
+};
 use crate::{
     AppState,
     providers::{Opened, PaymentProvider, ProviderError, Report},
@@ -55,7 +57,7 @@ pub async fn check(state: &AppState, id: Uuid) -> Result<Payment, PaymentError> 
 pub async fn run_due_checks(state: &AppState) -> Result<usize, PaymentError> {
     let now = state.now();
     let mut conn = state.stack.db.get().await?;
-    let due = store::claim_due(&mut conn, (now, now + LEASE), ROUND).await?;
+    let due = transitions::claim_due(&mut conn, (now, now + LEASE), ROUND).await?;
     drop(conn);
     let asked = futures_util::stream::iter(&due).for_each_concurrent(AT_ONCE, |id| async move {
         if let Err(error) = check(state, *id).await {
@@ -96,7 +98,7 @@ async fn recover(
                 .is_open()
                 .then(|| next_check(payment.checks, true, true, state.now()));
             let mut conn = state.stack.db.get().await?;
-            store::note_check(&mut conn, payment.id, next.flatten()).await?;
+            transitions::note_check(&mut conn, payment.id, next.flatten()).await?;
             Ok(None)
         }
         Err(error) => {
@@ -114,7 +116,7 @@ async fn attach(
     let now = state.now();
     let mut conn = state.stack.db.get().await?;
     let next = next_check(0, true, false, now);
-    Ok(store::mark_opened(&mut conn, payment.id, opened, next, now).await?)
+    Ok(transitions::mark_opened(&mut conn, payment.id, opened, next, now).await?)
 }
 
 async fn apply(state: &AppState, payment: &Payment, report: &Report) -> Result<(), PaymentError> {
@@ -134,10 +136,10 @@ async fn apply(state: &AppState, payment: &Payment, report: &Report) -> Result<(
                 }
                 Decision::Wait => {
                     let next = next_check(payment.checks, payment.status.is_open(), false, now);
-                    store::note_check(conn, payment.id, next).await?;
+                    transitions::note_check(conn, payment.id, next).await?;
                 }
                 Decision::Review(reason) => {
-                    store::mark_review(conn, payment.id, reason, now).await?;
+                    transitions::mark_review(conn, payment.id, reason, now).await?;
                     let details = json!({ "outcome": reason, "reported_amount": report.amount });
                     store::insert_log(conn, payment.id, "verification", details, now).await?;
                 }
@@ -164,6 +166,6 @@ async fn unanswered(
     tracing::warn!(payment = %payment.id, provider = payment.provider, %error, "provider did not answer");
     let next = next_check(payment.checks, payment.status.is_open(), true, state.now());
     let mut conn = state.stack.db.get().await?;
-    store::note_check(&mut conn, payment.id, next).await?;
+    transitions::note_check(&mut conn, payment.id, next).await?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use service_events::{EventHandler, HandlerError};
 use uuid::Uuid;
 
-use super::store;
+use super::{store, transitions};
 use crate::{AppState, schema::provider_events};
 
 /// A provider's webhook: written down, and the payment it speaks of is asked about at once. What
@@ -51,7 +51,7 @@ impl EventHandler<WebhookReceived> for QueueCheck {
             .await?;
         match payment_id {
             Some(id) => {
-                store::check_soon(conn, id, self.0.now()).await?;
+                transitions::check_soon(conn, id, self.0.now()).await?;
             }
             None => tracing::warn!(provider, "a webhook speaks of a payment we do not know"),
         }

@@ -14,6 +14,7 @@ mod parse;
 mod settle;
 mod start;
 mod store;
+mod transitions;
 
 pub use check::{check, run_due_checks};
 pub use error::PaymentError;
@@ -21,4 +22,5 @@ pub(crate) use events::QueueCheck;
 pub(crate) use http::own_organization;
 pub use model::{Decision, Payment, Purpose, Status, decide};
 pub use start::{StartPayment, start};
-pub use store::{add_hint, find_by_reference, find_payment};
+pub use store::{find_by_reference, find_payment};
+pub use transitions::add_hint;

@@ -4,7 +4,7 @@ use diesel_async::AsyncPgConnection;
 use serde_json::json;
 use service_events::outbox;
 
-use super::{Payment, PaymentError, Purpose, Status, store};
+use super::{Payment, PaymentError, Purpose, Status, store, transitions};
 use crate::{
     SERVICE,
     ledger::{self, AccountKey, Leg, Posting, TransferKind},
@@ -18,7 +18,8 @@ pub(super) async fn settle(
     tracking_code: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<bool, PaymentError> {
-    let Some(settled) = store::mark_completed(conn, payment.id, tracking_code, now).await? else {
+    let Some(settled) = transitions::mark_completed(conn, payment.id, tracking_code, now).await?
+    else {
         return Ok(false);
     };
     ledger::post(conn, &posting(&settled)?, now).await?;
@@ -50,7 +51,8 @@ pub(super) async fn end(
     next_check_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Result<bool, PaymentError> {
-    let ended = store::mark_ended(conn, payment.id, (status, reason), next_check_at, now).await?;
+    let ended =
+        transitions::mark_ended(conn, payment.id, (status, reason), next_check_at, now).await?;
     let Some(ended) = ended else { return Ok(false) };
     let event = PaymentFailed {
         payment_id: ended.id,

@@ -9,7 +9,9 @@ use service_db::violated;
 use service_http::idempotency::{self, Stored};
 use uuid::Uuid;
 
-use super::{Payment, PaymentError, Purpose, Status, model::next_check, settle, store};
+use super::{
+    Payment, PaymentError, Purpose, Status, model::next_check, settle, store, transitions,
+};
 use crate::{
     AppState,
     providers::{Order, ProviderError},
@@ -136,7 +138,7 @@ async fn begin(state: &AppState, order: &StartPayment) -> Result<Begun, PaymentE
             store::insert_log(conn, id, "request", details, now).await?;
             // Found by the worker when this process dies before the provider answers.
             let soon = next_check(2, true, true, now);
-            store::note_check(conn, id, soon).await?;
+            transitions::note_check(conn, id, soon).await?;
             Ok::<_, PaymentError>(Begun::Open(Box::new(payment)))
         })
         .await;
@@ -168,13 +170,13 @@ async fn earlier_by_key(
     }
     match payment.status {
         Status::Pending if now - payment.updated_at < LEFT_BEHIND => Err(PaymentError::InFlight),
-        Status::Pending => match store::take_over(conn, &payment, now).await? {
+        Status::Pending => match transitions::take_over(conn, &payment, now).await? {
             true => Ok(Some(Begun::Open(Box::new(payment)))),
             false => Err(PaymentError::InFlight),
         },
         // It failed before anybody could pay: the same request may try again.
         Status::Failed if payment.payment_url.is_none() => {
-            store::release_request(conn, payment.id).await?;
+            transitions::release_request(conn, payment.id).await?;
             Ok(None)
         }
         // Its answer was kept for seven days and is gone; the payment itself still answers.
@@ -256,7 +258,8 @@ where
         .db
         .transaction(async |conn| {
             let next = next_check(0, true, false, now);
-            let Some(payment) = store::mark_opened(conn, payment.id, &opened, next, now).await?
+            let Some(payment) =
+                transitions::mark_opened(conn, payment.id, &opened, next, now).await?
             else {
                 // Somebody else finished this start; its row is the truth.
                 let payment = store::find_payment(conn, payment.id).await?;
@@ -291,7 +294,8 @@ async fn not_opened(
                     settle::end(conn, payment, (Status::Failed, "refused"), None, now).await?;
                 }
                 ProviderError::Unknown(_) => {
-                    store::note_check(conn, payment.id, next_check(0, true, true, now)).await?;
+                    transitions::note_check(conn, payment.id, next_check(0, true, true, now))
+                        .await?;
                 }
             }
             Ok::<_, PaymentError>(())
