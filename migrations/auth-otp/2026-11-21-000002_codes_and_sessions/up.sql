@@ -65,7 +65,7 @@ CREATE TABLE sessions (
     ended_at timestamptz,
     end_reason text
 );
-CREATE INDEX sessions_user_id ON sessions (user_id) WHERE ended_at IS NULL;
+CREATE INDEX sessions_user_id ON sessions (user_id);
 CREATE INDEX sessions_organization_id ON sessions (organization_id);
 CREATE INDEX sessions_expires_at ON sessions (expires_at);
 

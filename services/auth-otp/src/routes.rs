@@ -12,7 +12,6 @@ pub(crate) fn configure(config: &mut ServiceConfig, state: AppState) {
     let numbered = |path: &str| web::resource(format!("{path}/{{id}}"));
     config
         .app_data(web::Data::new(state))
-        .app_data(contexor::DEFAULT_LANGUAGE)
         // Login
         .service(web::resource("/api/auth/otp/request").post(contexor::request_otp))
         .service(web::resource("/api/auth/otp/verify").post(contexor::verify_otp))

@@ -160,6 +160,7 @@ diesel::table! {
         last_login_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        tokens_not_before -> Int8,
     }
 }
 

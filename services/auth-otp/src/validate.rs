@@ -1,5 +1,6 @@
 //! Field checks in the words that clients of Django REST Framework read.
 
+use common_types::Language;
 use service_http::text::{self, Text};
 use service_http::{ApiError, FieldErrors};
 
@@ -109,6 +110,12 @@ impl Errors {
             Err(ApiError::invalid().fields(self.0))
         }
     }
+}
+
+/// A shared text as the literal of one system's contract, whatever the caller's language (decisions.md 26).
+#[must_use]
+pub fn literal(text: &Text, language: Language) -> Text {
+    Text::Literal(text.in_language(language).to_owned())
 }
 
 /// `Invalid pk "99" - object does not exist.`

@@ -12,6 +12,8 @@ use super::model::PATIENT_ACCESS;
 use super::{CodeError, SendCode, Target, Verdict};
 use crate::state::AppState;
 
+/// The one client that asks for consent codes; any other service with a token could make people's phones ring.
+const CONSENT_CLIENT: &str = "patient-access";
 /// The longest binding, in bytes.
 const MAX_BINDING_BYTES: usize = 200;
 
@@ -22,9 +24,10 @@ const MAX_BINDING_BYTES: usize = 200;
         (status = 502, description = "No provider took it; nothing is charged")))]
 pub async fn send_code(
     state: web::Data<AppState>,
-    _caller: ServiceCaller,
+    caller: ServiceCaller,
     body: Json<SendCodeRequest>,
 ) -> Result<HttpResponse, ApiError> {
+    check_client(&caller)?;
     let body = body.into_inner();
     if body.purpose != PATIENT_ACCESS {
         return Err(ApiError::invalid().field(
@@ -59,10 +62,11 @@ pub async fn send_code(
     responses((status = 200, description = "`outcome` and `attempts_left`")))]
 pub async fn verify_code(
     state: web::Data<AppState>,
-    _caller: ServiceCaller,
+    caller: ServiceCaller,
     id: Path<Uuid>,
     body: Json<VerifyCodeRequest>,
 ) -> Result<HttpResponse, ApiError> {
+    check_client(&caller)?;
     let target = Target::Challenge(*id);
     let verdict = super::verify(
         &state,
@@ -85,6 +89,14 @@ pub async fn verify_code(
         outcome,
         attempts_left,
     }))
+}
+
+fn check_client(caller: &ServiceCaller) -> Result<(), ApiError> {
+    if caller.service() == CONSENT_CLIENT {
+        Ok(())
+    } else {
+        Err(ApiError::permission_denied())
+    }
 }
 
 /// An expired code keeps the attempts it had (wire.md 2.2).

@@ -4,11 +4,11 @@ use actix_web::{HttpResponse, web};
 use common_types::PhoneNumber;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use service_http::text::{not_an_integer, not_blank, required};
-use service_http::{ApiError, ClientIp, Json, Lang};
+use service_http::{ApiError, ClientIp, Json};
 use utoipa::ToSchema;
 
 use super::contexor::code_text;
+use super::words::{SmsLanguage, not_a_string, not_an_integer, not_blank, required};
 use super::{CodeLogin, LoginError, limits, log_in};
 use crate::code::model::LOGIN_S2;
 use crate::code::{self, CodeError, SendCode};
@@ -42,7 +42,7 @@ pub struct SendOtpResponse {
 pub async fn send_otp(
     state: web::Data<AppState>,
     ClientIp(ip): ClientIp,
-    Lang(language): Lang,
+    SmsLanguage(language): SmsLanguage,
     body: Json<SendOtpRequest>,
 ) -> Result<HttpResponse, ApiError> {
     limits::asking(
@@ -106,7 +106,7 @@ pub struct AuthenticateRequest {
 pub async fn authenticate(
     state: web::Data<AppState>,
     origin: Origin,
-    Lang(language): Lang,
+    SmsLanguage(language): SmsLanguage,
     body: Json<AuthenticateRequest>,
 ) -> Result<HttpResponse, ApiError> {
     limits::trying(&state, origin.ip).await?;
@@ -119,7 +119,7 @@ pub async fn authenticate(
     let phone = parse_phone(body.mobile_number.as_deref());
     let code = match &body.code {
         None => Err(required()),
-        Some(value) => code_text(value, length).ok_or_else(service_http::text::not_a_string),
+        Some(value) => code_text(value, length).ok_or_else(not_a_string),
     };
     let code = code.and_then(|code| {
         if code.is_empty() {

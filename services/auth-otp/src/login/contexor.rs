@@ -2,13 +2,13 @@
 
 use actix_web::{HttpResponse, web};
 use common_types::PhoneNumber;
-use common_types::{Language, digits};
+use common_types::digits;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use service_http::text::{not_blank, required};
-use service_http::{ApiError, ClientIp, Json, Lang, RouteLanguage};
+use service_http::{ApiError, ClientIp, Json};
 use utoipa::ToSchema;
 
+use super::words::{SmsLanguage, not_a_string, not_blank, required};
 use super::{CodeLogin, LoginError, limits, log_in};
 use crate::code::model::LOGIN_S4;
 use crate::code::{self, CodeError, SendCode, Verdict};
@@ -16,9 +16,6 @@ use crate::session::http::no_store;
 use crate::session::open::Origin;
 use crate::state::AppState;
 use crate::user::dto::BriefUser;
-
-/// The language of an SMS and of a new user when the caller names none.
-pub(crate) const DEFAULT_LANGUAGE: RouteLanguage = RouteLanguage(Language::Fa);
 
 /// `POST /api/auth/otp/request/`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -44,7 +41,7 @@ pub struct OtpRequestResponse {
 pub async fn request_otp(
     state: web::Data<AppState>,
     ClientIp(ip): ClientIp,
-    Lang(language): Lang,
+    SmsLanguage(language): SmsLanguage,
     body: Json<OtpRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let typed = body.phone_number.as_deref().unwrap_or_default();
@@ -116,7 +113,7 @@ pub struct OtpVerifyResponse {
 pub async fn verify_otp(
     state: web::Data<AppState>,
     origin: Origin,
-    Lang(language): Lang,
+    SmsLanguage(language): SmsLanguage,
     body: Json<OtpVerifyRequest>,
 ) -> Result<HttpResponse, ApiError> {
     limits::trying(&state, origin.ip).await?;
@@ -198,7 +195,7 @@ pub(super) fn code_text(value: &Value, length: usize) -> Option<String> {
 
 fn parse_code(value: Option<&Value>, length: usize) -> Result<String, service_http::Text> {
     let value = value.ok_or_else(required)?;
-    let code = code_text(value, length).ok_or_else(service_http::text::not_a_string)?;
+    let code = code_text(value, length).ok_or_else(not_a_string)?;
     if code.is_empty() {
         return Err(not_blank());
     }

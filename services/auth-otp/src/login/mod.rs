@@ -9,6 +9,7 @@ pub mod contexor;
 mod error;
 mod limits;
 pub mod staff;
+pub(crate) mod words;
 
 pub use code_login::{CodeLogin, LoggedIn, log_in};
 pub use error::LoginError;

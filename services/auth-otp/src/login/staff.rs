@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, TimeDelta, Utc};
-use common_types::PhoneNumber;
+use common_types::{Language, PhoneNumber};
 use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,6 +18,7 @@ use crate::session::{Opened, Opening, SessionKind};
 use crate::state::AppState;
 use crate::user::model::role_word;
 use crate::user::{User, store};
+use crate::validate::literal;
 
 const REFUSED: &str = "Aucun compte actif n'a été trouvé avec les identifiants fournis";
 
@@ -144,8 +145,8 @@ fn fields(body: StaffLoginRequest) -> Result<(String, String), ApiError> {
     let mut bad = false;
     let mut take = |name: &str, value: Option<String>| {
         let message = match value.as_deref() {
-            None => required(),
-            Some(text) if text.trim().is_empty() => not_blank(),
+            None => literal(&required(), Language::Fr),
+            Some(text) if text.trim().is_empty() => literal(&not_blank(), Language::Fr),
             Some(_) => return value.unwrap_or_default(),
         };
         let previous = std::mem::replace(&mut error, ApiError::invalid());

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
+use common_types::internal::auth::Revocation;
 use common_types::{Language, PhoneNumber};
 use diesel_async::AsyncPgConnection;
 use serde_json::json;
@@ -16,6 +17,7 @@ use super::dto::{MemberFilter, MemberRequest, MemberResponse};
 use super::service::{self, Roles};
 use super::store::{self, MemberQuery, MemberRow};
 use crate::organization::{Rights, store as organizations};
+use crate::session::revocation;
 use crate::state::AppState;
 use crate::user::{User, service as users, store as user_store};
 use crate::validate::{Errors, missing_object};
@@ -148,19 +150,20 @@ pub async fn update_member(
     errors.into_result()?;
     allow(&rights, before, after)?;
     let (now, actor) = (state.now(), caller.sub);
-    let member = state
+    let (member, ended) = state
         .stack
         .db
         .transaction(
-            async |conn: &mut AsyncPgConnection| -> Result<MemberRow, ApiError> {
+            async |conn: &mut AsyncPgConnection| -> Result<(MemberRow, Revocation), ApiError> {
                 service::change_roles(conn, member.id, member.organization_id, after, now).await?;
                 let member = store::get_member(conn, member.id).await?;
                 audit(conn, actor, "member.changed", &member, now).await?;
-                Ok(member)
+                let ended = revocation::end_tokens_of(conn, &state, member.user_id, now).await?;
+                Ok((member, ended))
             },
         )
         .await?;
-    state.stack.outbox.wake();
+    revocation::announce(&state, &[ended]);
     Ok(HttpResponse::Ok().json(MemberResponse::from(member)))
 }
 
@@ -179,17 +182,18 @@ pub async fn delete_member(
         allow(&rights, of_row(&member), Roles::default())?;
     }
     let (now, actor) = (state.now(), caller.sub);
-    state
+    let ended = state
         .stack
         .db
         .transaction(
-            async |conn: &mut AsyncPgConnection| -> Result<(), ApiError> {
+            async |conn: &mut AsyncPgConnection| -> Result<Revocation, ApiError> {
                 audit(conn, actor, "member.removed", &member, now).await?;
-                service::leave(conn, member.id, member.organization_id, now).await
+                service::leave(conn, member.id, member.organization_id, now).await?;
+                Ok(revocation::end_tokens_of(conn, &state, member.user_id, now).await?)
             },
         )
         .await?;
-    state.stack.outbox.wake();
+    revocation::announce(&state, &[ended]);
     Ok(HttpResponse::NoContent().finish())
 }
 

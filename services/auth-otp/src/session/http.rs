@@ -7,7 +7,6 @@ use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use service_http::extract::bearer;
-use service_http::text::{not_blank, required};
 use service_http::{ApiError, Caller, Json, Path};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -16,6 +15,7 @@ use super::open::Origin;
 use super::store::{self, SessionRow};
 use super::token::RefreshToken;
 use super::{RefreshError, refresh, revocation};
+use crate::login::words::{not_blank, required};
 use crate::state::AppState;
 
 /// `POST /api/auth/token/refresh/`.

@@ -160,7 +160,9 @@ pub(super) fn claims(
     group: i32,
     now: DateTime<Utc>,
 ) -> AccessClaims {
-    let issued = now.timestamp();
+    // A role change ends the tokens of its own second too, so the first new one is dated a second later; verifiers
+    // allow more than that between clocks.
+    let issued = now.timestamp().max(user.tokens_not_before);
     AccessClaims {
         iss: settings.auth.issuer.clone(),
         aud: ACCESS_AUDIENCE.to_owned(),

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::store;
 use crate::SERVICE;
 use crate::state::AppState;
+use crate::user::store as users;
 
 /// Revocations in one answer.
 const PAGE: i64 = 1000;
@@ -37,9 +38,16 @@ pub async fn end_session(
     if !store::end_session(conn, session, reason, now).await? {
         return Ok(None);
     }
-    revoke(conn, state, RevocationKind::Session, session, now)
-        .await
-        .map(Some)
+    write(
+        conn,
+        state,
+        RevocationKind::Session,
+        session,
+        now.timestamp(),
+        now,
+    )
+    .await
+    .map(Some)
 }
 
 /// Ends every session of a user but one, in the caller's transaction.
@@ -63,21 +71,46 @@ pub async fn end_sessions_of(
     }
     let mut revocations = Vec::with_capacity(ended.len());
     for session in ended {
-        revocations.push(revoke(conn, state, RevocationKind::Session, session, now).await?);
+        revocations.push(
+            write(
+                conn,
+                state,
+                RevocationKind::Session,
+                session,
+                now.timestamp(),
+                now,
+            )
+            .await?,
+        );
     }
     Ok(revocations)
 }
 
-async fn revoke(
+/// Ends a user's access tokens, not the sessions: the next refresh brings tokens with the roles of this moment.
+///
+/// # Errors
+/// Database failures.
+pub async fn end_tokens_of(
+    conn: &mut AsyncPgConnection,
+    state: &AppState,
+    user: Uuid,
+    now: DateTime<Utc>,
+) -> QueryResult<Revocation> {
+    let not_before = now.timestamp() + 1;
+    users::update_tokens_not_before(conn, user, not_before).await?;
+    write(conn, state, RevocationKind::User, user, not_before, now).await
+}
+
+async fn write(
     conn: &mut AsyncPgConnection,
     state: &AppState,
     kind: RevocationKind,
     id: Uuid,
+    not_before: i64,
     now: DateTime<Utc>,
 ) -> QueryResult<Revocation> {
-    let expires_at =
-        now + TimeDelta::seconds(state.settings.tokens.access_lifetime_seconds + MARGIN_SECONDS);
-    let not_before = now.timestamp();
+    let lifetime = state.settings.tokens.access_lifetime_seconds + MARGIN_SECONDS;
+    let expires_at = now + TimeDelta::seconds(lifetime);
     let cursor =
         store::insert_revocation(conn, word(kind), id, not_before, now, expires_at).await?;
     let event = SessionRevoked {

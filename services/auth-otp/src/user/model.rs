@@ -43,6 +43,8 @@ pub struct User {
     pub last_login_at: Option<DateTime<Utc>>,
     /// When the user appeared.
     pub created_at: DateTime<Utc>,
+    /// Access tokens carry this `iat` or a later one, in Unix seconds.
+    pub tokens_not_before: i64,
 }
 
 impl std::fmt::Debug for User {

@@ -36,6 +36,7 @@ pub(crate) struct UserRow {
     version: i64,
     last_login_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
+    tokens_not_before: i64,
 }
 
 impl From<UserRow> for User {
@@ -59,6 +60,7 @@ impl From<UserRow> for User {
             version: row.version,
             last_login_at: row.last_login_at,
             created_at: row.created_at,
+            tokens_not_before: row.tokens_not_before,
         }
     }
 }
@@ -205,6 +207,19 @@ pub(crate) async fn touch_user(
     now: DateTime<Utc>,
 ) -> QueryResult<User> {
     update_user(conn, id, &UserChanges::default(), now).await
+}
+
+/// Access tokens issued before this second end.
+pub(crate) async fn update_tokens_not_before(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    second: i64,
+) -> QueryResult<()> {
+    diesel::update(users::table.find(id))
+        .set(users::tokens_not_before.eq(second))
+        .execute(conn)
+        .await
+        .map(|_| ())
 }
 
 /// Notes a login: time, and no password failures any more.

@@ -283,7 +283,7 @@ async fn a07_refresh_refuses_what_is_no_refresh_token() {
         .post("/api/auth/token/refresh/", json!({}))
         .await
         .expect(400);
-    assert_eq!(body["refresh"], json!(["این فیلد الزامی است."]));
+    assert_eq!(body["refresh"], json!(["This field is required."]));
     // A stale Authorization header does not matter here.
     let request = app
         .request(Method::POST, "/api/auth/token/refresh/")

@@ -131,6 +131,14 @@ async fn logins_are_not_for_other_services() {
 }
 
 #[tokio::test]
+async fn only_patient_access_sends_consent_codes() {
+    let app = App::start().await;
+    let other = app.issuer().await.service("content");
+    wish(&app, &other, "d").await.expect(403);
+    assert!(app.inbox.received_requests().await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn only_service_tokens_open_internal_routes() {
     let app = App::start().await;
     let person = app.access(PHONE).await;

@@ -220,6 +220,37 @@ async fn a08_members_are_changed_by_admins_only() {
 }
 
 #[tokio::test]
+async fn q_a6_a_role_taken_away_ends_at_once_and_the_session_lives() {
+    let app = seeded().await;
+    let admin = app.access(ADMIN).await;
+    let doctor = app.log_in(DOCTOR).await;
+    let found = app
+        .get("/api/auth/organization-members/?search=0000001", &admin)
+        .await
+        .expect(200);
+    let path = format!(
+        "/api/auth/organization-members/{}/",
+        found["results"][0]["id"]
+    );
+    let (body, access) = (json!({"clinic_role": "secretary"}), text(&doctor, "access"));
+    app.get("/api/auth/me/", &access).await.expect(200);
+    app.call(Method::PATCH, &path, &admin, body)
+        .await
+        .expect(200);
+    app.get("/api/auth/me/", &access).await.expect(401);
+    let refresh = json!({"refresh": text(&doctor, "refresh")});
+    let pair = app
+        .post("/api/auth/token/refresh/", refresh)
+        .await
+        .expect(200);
+    let me = app
+        .get("/api/auth/me/", &text(&pair, "access"))
+        .await
+        .expect(200);
+    assert_eq!(me["clinic_role"], "secretary");
+}
+
+#[tokio::test]
 async fn a08_strangers_are_not_enumerable_by_number() {
     let app = seeded().await;
     let owner = app.access(STRANGER).await;

@@ -149,6 +149,29 @@ fn test_numbers_are_refused_in_production() {
     );
 }
 
+#[tokio::test]
+async fn migrations_go_down_and_up_again() {
+    let app = App::start().await;
+    let settings = app.db.settings();
+    let shape = "information_schema.columns WHERE table_schema = 'public'";
+    let before = count(&app, shape).await;
+    service_db::revert_all(&settings, auth_otp::MIGRATIONS)
+        .await
+        .unwrap();
+    assert!(count(&app, shape).await < 10);
+    service_db::migrate(&settings, auth_otp::MIGRATIONS, &[])
+        .await
+        .unwrap();
+    assert_eq!(count(&app, shape).await, before);
+    let loose = "pg_constraint c WHERE contype = 'f' AND NOT EXISTS (SELECT 1 FROM pg_index i \
+                 WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1] AND i.indpred IS NULL)";
+    assert_eq!(
+        count(&app, loose).await,
+        0,
+        "a foreign key without an index"
+    );
+}
+
 #[test]
 fn the_api_document_names_every_route() {
     let document = serde_json::to_value(AuthOtp::openapi()).unwrap();
