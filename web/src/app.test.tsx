@@ -76,6 +76,7 @@ describe("staff login", () => {
     await userEvent.type(await screen.findByLabelText("Code from the SMS"), "۱۲۳۴۵۶");
     await userEvent.click(screen.getByRole("button", { name: "Log in" }));
     expect(await screen.findByText("Welcome, Sara")).toBeVisible();
+    expect(screen.getByText("Secretary")).toBeVisible();
     expect(sent[1]?.body).toEqual({ phone_number: "09120000002", code: "۱۲۳۴۵۶" });
   });
 

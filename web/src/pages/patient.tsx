@@ -79,8 +79,8 @@ function Results({ login, onLogout }: { login: PatientLogin; onLogout: () => voi
           {t("patient.logout")}
         </button>
       </div>
-      <p dir="auto">
-        {login.patient.full_name} · {t("patient.accesses", { count, shown: formatNumber(count, language) })}
+      <p>
+        <bdi>{login.patient.full_name}</bdi> · {t("patient.accesses", { count, shown: formatNumber(count, language) })}
       </p>
       <Failure error={reports.error ?? logout.error} />
       {reports.isPending && <p role="status">{t("busy")}</p>}

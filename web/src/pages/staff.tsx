@@ -82,7 +82,9 @@ function Profile({ session, onLogout }: { session: Session; onLogout: () => void
   const { t } = useTranslation();
   const me = useQuery({ queryKey: ["me", session.access], queryFn: () => fetchMe(session.access) });
   const leave = useMutation({ mutationFn: () => logout(session), onSuccess: onLogout });
-  const roles = [me.data?.role ?? me.data?.clinic_role, me.data?.content_role].filter(Boolean);
+  const roles = [...new Set([me.data?.role ?? me.data?.clinic_role, me.data?.content_role])]
+    .filter((role): role is string => Boolean(role))
+    .map((role) => t(`role.${role}`, { defaultValue: role }));
   return (
     <section className="card narrow">
       {me.isPending && <p role="status">{t("busy")}</p>}
