@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use common_types::events::{Event, payments::PaymentFailed};
 use service_events::Worker;
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +13,10 @@ const LOOK: Duration = Duration::from_millis(300);
 
 pub(crate) fn register(state: &AppState, worker: Worker) -> Worker {
     let state = state.clone();
-    worker.task(move |cancel| ask_providers(state, cancel))
+    worker
+        // Kept for outgoing webhooks; no service acts on it yet.
+        .unheard(&[PaymentFailed::NAME])
+        .task(move |cancel| ask_providers(state, cancel))
 }
 
 /// Asks providers about every payment whose question is due; several processes share the work.

@@ -20,7 +20,7 @@ use crate::{payment, wallet};
         payment::http::crazyminer::show_payment_status,
         payment::http::crazyminer::list_own_payments,
         payment::http::v1::create_payment,
-        payment::http::v1::list_payments_v1,
+        payment::http::v1::list_payments,
         payment::http::v1::show_payment,
         payment::http::browser::return_from_provider,
         payment::http::browser::return_by_form,

@@ -29,7 +29,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, state: AppState) {
         // Our own: invoices paid online, wallets.
         .service(
             web::resource("/api/v1/payments")
-                .get(v1::list_payments_v1)
+                .get(v1::list_payments)
                 .post(v1::create_payment),
         )
         .service(

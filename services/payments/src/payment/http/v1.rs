@@ -20,7 +20,7 @@ use crate::{
         dto::{CreatePaymentRequest, PaymentResponse},
         find_payment,
         start::{self, Request, earlier_answer},
-        store::{Whose, list_payments},
+        store::{self, Whose},
     },
 };
 
@@ -118,7 +118,7 @@ pub(crate) async fn show_payment(
 #[utoipa::path(get, path = "/api/v1/payments/",
     params(("page" = Option<i64>, Query), ("page_size" = Option<i64>, Query)),
     responses((status = 200, body = Page<PaymentResponse>)))]
-pub(crate) async fn list_payments_v1(
+pub(crate) async fn list_payments(
     state: Data<AppState>,
     caller: Allowed<ClinicStaff>,
     query: Query<PageQuery>,
@@ -130,7 +130,8 @@ pub(crate) async fn list_payments_v1(
         false => Whose::Payer(organization, caller.sub),
     };
     let mut conn = state.stack.db.get().await?;
-    let (total, rows) = list_payments(&mut conn, whose, (query.offset(), query.limit())).await?;
+    let (total, rows) =
+        store::list_payments(&mut conn, whose, (query.offset(), query.limit())).await?;
     let payments: Vec<PaymentResponse> = rows.iter().map(PaymentResponse::from).collect();
     Ok(HttpResponse::Ok().json(paginate(&request, &query, total, payments)?))
 }
