@@ -21,6 +21,9 @@ use crate::{Prefix, TestDb};
 /// The key under which tests vouch for a client's address.
 pub(crate) const CLIENT_IP_KEY: &str = "test-client-ip-key-of-32-characters";
 
+/// Where nobody listens: a test must not reach a platform that happens to run on this machine.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
 /// Settings of a service under test, before it starts.
 pub struct ServiceSetup {
     env: BTreeMap<String, String>,
@@ -143,6 +146,25 @@ impl ServiceSetup {
             ),
             ("AUTH__CLIENT_IP_KEY", CLIENT_IP_KEY.to_owned()),
         ];
+        let addresses = [
+            "AUTH__JWKS_URL",
+            "AUTH__PORTAL_JWKS_URL",
+            "AUTH__REVOCATIONS_URL",
+            "AUTH__PORTAL_REVOCATIONS_URL",
+            "AUTH__TOKEN_URL",
+            "PEERS__AUTH_OTP",
+            "PEERS__PATIENT_ACCESS",
+            "PEERS__PAYMENTS",
+            "PEERS__PORTAL",
+            "PEERS__CONTENT",
+            "PEERS__INTEGRATIONS",
+            "PEERS__CHAT",
+            "PEERS__GATEWAY",
+            "PEERS__SIMULATORS",
+        ];
+        let common = common
+            .into_iter()
+            .chain(addresses.map(|name| (name, NOWHERE.to_owned())));
         let common = common
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value));

@@ -13,7 +13,7 @@ use common_types::Language;
 use service_telemetry::with_current_request_id;
 use tracing::Instrument;
 
-use super::path;
+use super::{pace, path};
 use crate::{error::ApiError, extract::language, text::Text};
 
 /// An error already rendered for its caller, for the cases where the request is gone (panics).
@@ -68,6 +68,7 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
     if let Err(error) = path::canonicalise(&mut request) {
         return Err(rendered(error));
     }
+    let request = pace::set_floor(request);
     let handler = with_current_request_id(async move { next.call(request).await });
     let response = match actix_web::rt::spawn(handler.in_current_span()).await {
         Ok(Ok(response)) => response,

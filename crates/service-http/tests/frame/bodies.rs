@@ -159,3 +159,41 @@ async fn q_g2_paths_with_two_readings_are_refused() {
         assert!(line.contains("400"), "{path}: {line}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q_g4_an_upload_that_drips_is_ended_and_a_steady_one_is_not() {
+    let service = TestService::<Fixture>::start().await;
+    let head =
+        "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\nConnection: close\r\n\r\n";
+    let drip = async {
+        let mut stream = TcpStream::connect(address(&service)).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let started = Instant::now();
+        let mut seen = [0_u8; 64];
+        loop {
+            let _ = stream.write_all(b"x").await;
+            tokio::select! {
+                read = stream.read(&mut seen) => break (started.elapsed(), read.unwrap_or(0)),
+                () = tokio::time::sleep(Duration::from_millis(200)) => {}
+            }
+            assert!(started.elapsed() < Duration::from_secs(10), "still open");
+        }
+    };
+    let steady = async {
+        let mut stream = TcpStream::connect(address(&service)).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..40 {
+            stream.write_all(&[b'x'; 2500]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(180)).await;
+        }
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let ((took, _), answer) = tokio::join!(drip, steady);
+    assert!(took >= Duration::from_secs(4), "{took:?}");
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.ends_with("100000"),
+        "{answer}"
+    );
+}

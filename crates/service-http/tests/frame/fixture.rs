@@ -16,6 +16,7 @@ use actix_web::{
 use common_types::{Currency, PhoneNumber};
 use diesel_async::RunQueryDsl;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::json;
 use service_config::{
@@ -107,6 +108,7 @@ impl ServiceDefinition for Fixture {
             .service(web::resource("/broken").get(broken))
             .service(web::resource("/slow").post(slow))
             .service(web::resource("/money").post(money))
+            .service(web::resource("/upload").post(upload))
             .service(
                 web::resource("/impatient")
                     .app_data(BodyLimits {
@@ -139,6 +141,15 @@ async fn panics() -> HttpResponse {
 
 async fn broken() -> Result<HttpResponse, ApiError> {
     Err(ApiError::internal(anyhow::anyhow!("SELECT * FROM secrets")))
+}
+
+/// Reads a body of any size as it comes, as uploads do.
+async fn upload(mut payload: web::Payload) -> Result<HttpResponse, actix_web::Error> {
+    let mut size = 0;
+    while let Some(chunk) = payload.next().await {
+        size += chunk?.len();
+    }
+    Ok(HttpResponse::Ok().body(size.to_string()))
 }
 
 /// Takes two seconds between its two steps.

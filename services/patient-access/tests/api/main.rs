@@ -5,6 +5,7 @@ mod cli;
 mod data;
 mod events;
 mod grants;
+mod migrations;
 mod request;
 mod security;
 mod support;
