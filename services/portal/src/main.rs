@@ -5,5 +5,5 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
-    service_http::cli::main::<portal::Portal>().await
+    Box::pin(service_http::cli::main::<portal::Portal>()).await
 }

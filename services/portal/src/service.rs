@@ -8,7 +8,7 @@ use file_store::FileStore;
 use service_auth::{Hasher, RevocationSource, Sealer};
 use service_config::Alias;
 use service_events::{Consumers, Worker};
-use service_http::{ServiceDefinition, Stack};
+use service_http::{Check, ServiceDefinition, Stack};
 
 use crate::{
     consumers, jobs, routes, seed, session,
@@ -38,8 +38,18 @@ impl ServiceDefinition for Portal {
 
     async fn build(settings: Settings, stack: Stack) -> anyhow::Result<AppState> {
         let sealer = Sealer::from_settings(&settings.sealing)?;
-        let keys = Arc::new(session::load_or_create(&stack.db, &sealer, stack.clock.now()).await?);
-        stack.verifier.install_portal_keys(&keys.jwks());
+        let keys = session::KeyRing::new(
+            stack.db.clone(),
+            sealer.clone(),
+            stack.clock.clone(),
+            stack.verifier.clone(),
+        );
+        if let Err(error) = keys.get().await {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "signing keys are not loaded yet"
+            );
+        }
         Ok(AppState {
             files: FileStore::new(&settings.files, &settings.sealing)?,
             integrations: stack.internal(&stack.peers.integrations),
@@ -67,6 +77,19 @@ impl ServiceDefinition for Portal {
 
     fn worker(state: &AppState, worker: Worker) -> Worker {
         jobs::register(state, worker)
+    }
+
+    fn checks(state: &AppState) -> Vec<Check> {
+        let keys = state.keys.clone();
+        vec![Check::new("signing keys", move || {
+            let keys = keys.clone();
+            async move {
+                keys.get()
+                    .await
+                    .map(drop)
+                    .map_err(|error| format!("{error:#}"))
+            }
+        })]
     }
 
     fn revocation_sources(state: &AppState) -> Option<Vec<RevocationSource>> {

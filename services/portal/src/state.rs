@@ -5,11 +5,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use common_types::SharedClock;
 use file_store::FileStore;
-use service_auth::{Hasher, InternalClient, KeySet, Sealer, Verifier};
+use service_auth::{Hasher, InternalClient, Sealer, Verifier};
 use service_db::Db;
 use service_events::Outbox;
 
-use crate::settings::Settings;
+use crate::{session::KeyRing, settings::Settings};
 
 /// The name under which portal emits events and seals values.
 pub(crate) const SERVICE: &str = "portal";
@@ -24,7 +24,7 @@ pub struct AppState {
     pub(crate) verifier: Verifier,
     pub(crate) hasher: Hasher,
     pub(crate) sealer: Sealer,
-    pub(crate) keys: Arc<KeySet>,
+    pub(crate) keys: KeyRing,
     pub(crate) files: FileStore,
     pub(crate) integrations: InternalClient,
     pub(crate) identity_revocations: InternalClient,

@@ -162,10 +162,11 @@ pub(crate) async fn get_profile(
 /// Public halves of portal's signing keys.
 #[utoipa::path(tag = "keys", responses((status = 200)))]
 #[get("/.well-known/jwks.json")]
-pub(crate) async fn get_jwks(state: web::Data<AppState>) -> HttpResponse {
-    HttpResponse::Ok()
+pub(crate) async fn get_jwks(state: web::Data<AppState>) -> Result<HttpResponse, ApiError> {
+    let keys = state.keys.get().await.map_err(SessionError::Unexpected)?;
+    Ok(HttpResponse::Ok()
         .insert_header(("Cache-Control", "public, max-age=60"))
-        .json(state.keys.jwks())
+        .json(keys.jwks()))
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,9 +1,14 @@
-//! Portal's own signing keys: made at first start, sealed in the database, public halves published.
+//! Portal's own signing keys: made at first use, sealed in the database, public halves published.
+
+use std::sync::Arc;
+
+use common_types::SharedClock;
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use service_auth::{KeySet, PublicKey, SealContext, Sealer, Signer};
+use service_auth::{KeySet, PublicKey, SealContext, Sealer, Signer, Verifier};
 use service_db::{Db, DbError};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::{schema::signing_keys, state::SERVICE};
@@ -33,11 +38,57 @@ fn context(id: Uuid) -> SealContext<'static> {
     }
 }
 
+/// The key set, loaded when it is first needed, so that a service whose database is away starts (live, not ready).
+#[derive(Clone)]
+pub(crate) struct KeyRing {
+    db: Db,
+    sealer: Sealer,
+    clock: SharedClock,
+    verifier: Verifier,
+    loaded: Arc<OnceCell<Arc<KeySet>>>,
+}
+
+impl std::fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyRing")
+            .field("loaded", &self.loaded.initialized())
+            .finish_non_exhaustive()
+    }
+}
+
+impl KeyRing {
+    pub(crate) fn new(db: Db, sealer: Sealer, clock: SharedClock, verifier: Verifier) -> Self {
+        Self {
+            db,
+            sealer,
+            clock,
+            verifier,
+            loaded: Arc::default(),
+        }
+    }
+
+    /// The keys; the verifier of this process knows them from then on.
+    ///
+    /// # Errors
+    /// When the database does not answer or the sealing key is not the one they were sealed under.
+    pub(crate) async fn get(&self) -> anyhow::Result<Arc<KeySet>> {
+        let keys = self
+            .loaded
+            .get_or_try_init(|| async {
+                let keys = load_or_create(&self.db, &self.sealer, self.clock.now()).await?;
+                self.verifier.install_portal_keys(&keys.jwks());
+                Ok::<_, anyhow::Error>(Arc::new(keys))
+            })
+            .await?;
+        Ok(Arc::clone(keys))
+    }
+}
+
 /// The active signing key and all published ones; the first process to start makes the first key.
 ///
 /// # Errors
 /// When the database does not answer or the sealing key is not the one it was sealed under.
-pub(crate) async fn load_or_create(
+async fn load_or_create(
     db: &Db,
     sealer: &Sealer,
     now: chrono::DateTime<chrono::Utc>,

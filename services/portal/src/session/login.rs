@@ -203,8 +203,8 @@ async fn enter(
         org: row.organization_id,
         access_id: row.id,
     };
-    let token = state
-        .keys
+    let keys = state.keys.get().await?;
+    let token = keys
         .signer()
         .sign_portal(&claims)
         .map_err(anyhow::Error::new)?;

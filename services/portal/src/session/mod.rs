@@ -11,7 +11,7 @@ mod revocations;
 mod store;
 
 pub(crate) use error::SessionError;
-pub(crate) use keys::load_or_create;
+pub(crate) use keys::KeyRing;
 pub(crate) use patient::PatientSession;
 pub(crate) use revocations::{identity_source, own_source};
 pub(crate) use store::{end_all_of_patient, sweep};

@@ -82,6 +82,7 @@ impl FromRequest for PatientSession {
                 .app_data::<web::Data<AppState>>()
                 .cloned()
                 .ok_or_else(|| ApiError::internal(anyhow::anyhow!("no state in the app's data")))?;
+            state.keys.get().await.map_err(SessionError::Unexpected)?;
             let claims = claims(&request, Stack::of(&request)?).await?;
             let now = state.now();
             let mut conn = state.db.get().await?;
