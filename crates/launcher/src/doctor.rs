@@ -1,5 +1,7 @@
 //! `tabib doctor`: what is wrong with this machine or configuration, in words.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 
 use crate::backing::{BackingPorts, BackingUrls, External, postgres, rabbitmq, redis};
@@ -297,6 +299,7 @@ fn specs(layout: &Layout) -> Result<Vec<crate::supervisor::ProcessSpec>> {
         namespace: "tabib".to_owned(),
         environment: "development".to_owned(),
         epmd_port: None,
+        overrides: BTreeMap::new(),
         visible: false,
     };
     let databases: Vec<(&'static str, ServiceDatabase)> = SERVICES

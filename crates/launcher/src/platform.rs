@@ -32,6 +32,8 @@ pub struct Options {
     pub environment: String,
     /// Needed to stop the private RabbitMQ node from another terminal.
     pub epmd_port: Option<u16>,
+    /// Further variables of every process, such as `AUTH_OTP__CODES__…`; they win over ours.
+    pub overrides: BTreeMap<String, String>,
     /// Show the steps.
     pub visible: bool,
 }
@@ -186,9 +188,10 @@ impl Options {
         name: &str,
         binary: &str,
         command: &str,
-        environment: BTreeMap<String, String>,
+        mut environment: BTreeMap<String, String>,
         port: u16,
     ) -> ProcessSpec {
+        environment.extend(self.overrides.clone());
         ProcessSpec {
             name: name.to_owned(),
             program: self.layout.binary(binary),

@@ -1,5 +1,6 @@
 //! `tabib run`: everything from a clean checkout to a ready platform, and back to nothing running.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -113,6 +114,7 @@ async fn start_on(
         namespace: "tabib".to_owned(),
         environment: "development".to_owned(),
         epmd_port: backing.rabbitmq.as_ref().map(|node| node.ports.epmd),
+        overrides: BTreeMap::new(),
         visible: true,
     })
     .await
@@ -194,6 +196,7 @@ pub async fn seed(layout: &Layout) -> Result<()> {
         namespace: "tabib".to_owned(),
         environment: "development".to_owned(),
         epmd_port: None,
+        overrides: BTreeMap::new(),
         visible: true,
     }
     .seed()

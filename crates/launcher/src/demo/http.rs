@@ -15,6 +15,7 @@ const AWAY_LIMIT: Duration = Duration::from_secs(15);
 pub struct Http {
     client: reqwest::Client,
     base: String,
+    away_limit: Duration,
 }
 
 impl Http {
@@ -29,7 +30,14 @@ impl Http {
         Ok(Self {
             client,
             base: base.trim_end_matches('/').to_owned(),
+            away_limit: AWAY_LIMIT,
         })
+    }
+
+    /// The same client that repeats calls to something that is away for at most this long.
+    pub fn patient_for(mut self, limit: Duration) -> Self {
+        self.away_limit = limit.min(AWAY_LIMIT);
+        self
     }
 
     /// `http://localhost:8080`.
@@ -67,6 +75,8 @@ impl Http {
         };
         Call {
             name: format!("{method} {}", path.split('?').next().unwrap_or(path)),
+            repeatable: method == Method::GET,
+            away_limit: self.away_limit,
             request: self.client.request(method, url),
         }
     }
@@ -75,6 +85,9 @@ impl Http {
 /// One call before it is sent.
 pub struct Call {
     name: String,
+    /// Whether it may be sent again after an answer that never came.
+    repeatable: bool,
+    away_limit: Duration,
     request: reqwest::RequestBuilder,
 }
 
@@ -145,26 +158,35 @@ impl Call {
         self
     }
 
-    /// Sends the call and reads the whole answer. While the gateway says that the service behind
-    /// it is away (502, 503, 504), the call is repeated for a while, as a person would: a service
-    /// that was killed is back within a second.
+    /// Sends the call and reads the whole answer. While the gateway is away, or says that the
+    /// service behind it is (502, 503, 504), the call is repeated for a while, as a person would:
+    /// what was killed is back within a second. A call that may have done its work is not.
     pub async fn send(self) -> Result<Answer> {
-        let deadline = Instant::now() + AWAY_LIMIT;
+        let deadline = Instant::now() + self.away_limit;
         loop {
             let again = self
                 .request
                 .try_clone()
                 .context("the body cannot be repeated")?;
-            let answer = once(&self.name, again).await?;
-            if !(502..=504).contains(&answer.status) || Instant::now() >= deadline {
-                return Ok(answer);
-            }
-            crate::ui::line(format!(
-                "      {} → {}, the service is away; once more",
-                answer.call, answer.status
-            ));
+            let reason = match once(&self.name, again).await {
+                Ok(answer) if !(502..=504).contains(&answer.status) => return Ok(answer),
+                Ok(answer) if Instant::now() >= deadline => return Ok(answer),
+                Ok(answer) => format!("{}, the service is away", answer.status),
+                Err(error) if Instant::now() >= deadline || !self.may_repeat(&error) => {
+                    return Err(error);
+                }
+                Err(_) => "no answer, the gateway is away".to_owned(),
+            };
+            crate::ui::line(format!("      {} → {reason}; once more", self.name));
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
+    }
+
+    fn may_repeat(&self, error: &anyhow::Error) -> bool {
+        let never_sent = error
+            .downcast_ref::<reqwest::Error>()
+            .is_some_and(reqwest::Error::is_connect);
+        self.repeatable || never_sent
     }
 
     /// Sends the call once, whatever comes back.

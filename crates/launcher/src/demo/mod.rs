@@ -53,7 +53,7 @@ pub struct Story {
 impl Story {
     /// A story on the platform of `options`.
     pub fn new(options: &Options) -> Result<Self> {
-        let http = Http::new(&options.url)?;
+        let http = Http::new(&options.url)?.patient_for(options.patience);
         Ok(Self {
             sessions: Sessions::new(&http, options.sessions.clone(), options.patience)?,
             http,

@@ -1,6 +1,7 @@
 //! The platform of the end-to-end tests: one for all of them, started by the first that needs it,
 //! with a RabbitMQ node of its own (tests stop and start it), gone when no test uses it any more.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -20,6 +21,8 @@ use crate::state::RunState;
 use crate::ui::Step;
 use crate::{compile, database};
 
+/// Stories are told several times in a row, each with a login of the same secretary.
+const COOLDOWN_SECONDS: u32 = 2;
 /// How long the platform stays when no test uses it.
 const IDLE: Duration = Duration::from_secs(20);
 /// How long its start may take: databases, migrations, sixteen processes.
@@ -152,6 +155,10 @@ pub async fn serve(layout: &Layout, folder: &Path) -> Result<()> {
         namespace: namespace.clone(),
         environment: "development".to_owned(),
         epmd_port: None,
+        overrides: BTreeMap::from([(
+            "AUTH_OTP__CODES__PROFILES__LOGIN_S4__COOLDOWN_SECONDS".to_owned(),
+            COOLDOWN_SECONDS.to_string(),
+        )]),
         visible: true,
     })
     .await;
