@@ -13,11 +13,14 @@
 mod error;
 mod format;
 mod kind;
+mod read;
 mod settings;
 mod store;
+mod write;
 
 pub use error::FileError;
 pub use format::CHUNK_BYTES;
 pub use kind::{Detected, Kind, SNIFF_BYTES, detect};
+pub use read::OpenFile;
 pub use settings::{Backend, FileStoreSettings, S3Settings};
-pub use store::{ByteStream, FileStore, OpenFile, StoredFile};
+pub use store::{ByteStream, FileStore, StoredFile};

@@ -2,7 +2,9 @@
 
 use crate::{
     Backend, Detected, FileError, FileStoreSettings, Kind, SNIFF_BYTES, detect,
-    format::{CHUNK_BYTES, FileCipher, HEADER_BYTES, Keys, Layout},
+    format::{FileCipher, HEADER_BYTES, Keys, Layout},
+    read::OpenFile,
+    write::{seal_all, sweep_folder},
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
@@ -16,9 +18,6 @@ use std::{collections::BTreeMap, ops::Range, path::PathBuf, pin::pin, sync::Arc,
 
 /// Parts of this size go to the store; S3 wants at least 5 MiB.
 const PART_BYTES: usize = 8 * 1024 * 1024;
-/// Chunks fetched with one call when a file is read through.
-const READ_AHEAD: u64 = 8;
-
 /// Plaintext on its way out.
 pub type ByteStream = BoxStream<'static, Result<Bytes, FileError>>;
 
@@ -268,134 +267,6 @@ impl FileStore {
     }
 }
 
-/// An opened file.
-pub struct OpenFile {
-    objects: Arc<dyn ObjectStore>,
-    at: Path,
-    cipher: FileCipher,
-    layout: Layout,
-    tail: Bytes,
-}
-
-impl OpenFile {
-    /// Length of the plaintext.
-    #[must_use]
-    pub fn length(&self) -> u64 {
-        self.layout.length
-    }
-
-    /// The bytes in `range`, chunk by chunk.
-    ///
-    /// # Errors
-    /// [`FileError::Range`] when the range is empty or goes over the end.
-    pub fn stream(self, range: Range<u64>) -> Result<ByteStream, FileError> {
-        if range.start >= range.end || range.end > self.layout.length {
-            return Err(FileError::Range {
-                length: self.layout.length,
-            });
-        }
-        let chunk = CHUNK_BYTES as u64;
-        let (first, last) = (range.start / chunk, (range.end - 1) / chunk);
-        let batches = stream::try_unfold((self, first), move |(file, next)| async move {
-            if next > last {
-                return Ok::<_, FileError>(None);
-            }
-            let until = last.min(next + READ_AHEAD - 1);
-            let plain = file.read(next, until).await?;
-            Ok(Some((plain, (file, until + 1))))
-        });
-        let cut = batches
-            .map_ok(|parts| stream::iter(parts.into_iter().map(Ok)))
-            .try_flatten()
-            .map_ok(move |(index, plain): (u64, Bytes)| {
-                let from = range.start.saturating_sub(index * chunk);
-                let to = (range.end - index * chunk).min(plain.len() as u64);
-                plain.slice(to_usize(from)..to_usize(to))
-            });
-        Ok(cut.boxed())
-    }
-
-    async fn read(&self, from: u64, to: u64) -> Result<Vec<(u64, Bytes)>, FileError> {
-        let tail = self.layout.chunks - 1;
-        let mut out = Vec::new();
-        // The last chunk was read when the file was opened.
-        let stored_to = if to == tail {
-            to.checked_sub(1).filter(|t| *t >= from)
-        } else {
-            Some(to)
-        };
-        if let Some(stored_to) = stored_to {
-            let base = self.layout.object_range(from).start;
-            let sealed = self
-                .objects
-                .get_range(&self.at, base..self.layout.object_range(stored_to).end)
-                .await?;
-            for index in from..=stored_to {
-                let at = self.layout.object_range(index);
-                let part = sealed
-                    .get(to_usize(at.start - base)..to_usize(at.end - base))
-                    .ok_or(FileError::Damaged)?;
-                out.push((
-                    index,
-                    self.cipher
-                        .open(index, self.layout.total_for(index), part)?
-                        .into(),
-                ));
-            }
-        }
-        if to == tail {
-            out.push((tail, self.tail.clone()));
-        }
-        Ok(out)
-    }
-}
-
-impl std::fmt::Debug for OpenFile {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OpenFile")
-            .field("layout", &self.layout)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Seals head and content chunk by chunk into `writer`; one chunk is held back until it is known whether it is the last.
-async fn seal_all<S, E>(
-    cipher: &FileCipher,
-    head: BytesMut,
-    mut content: std::pin::Pin<&mut S>,
-    max_bytes: u64,
-    writer: &mut WriteMultipart,
-) -> Result<(u64, String), FileError>
-where
-    S: Stream<Item = Result<Bytes, E>>,
-{
-    writer.write(cipher.header());
-    let mut hash = Sha256::new();
-    let (mut buffer, mut index, mut length) = (head, 0_u64, 0_u64);
-    loop {
-        while buffer.len() > CHUNK_BYTES {
-            let plain = buffer.split_to(CHUNK_BYTES);
-            length += plain.len() as u64;
-            hash.update(&plain);
-            writer.write(&cipher.seal(index, None, &plain));
-            index += 1;
-            writer.wait_for_capacity(2).await?;
-        }
-        if length + buffer.len() as u64 > max_bytes {
-            return Err(FileError::TooLarge { max_bytes });
-        }
-        match content.next().await {
-            Some(Ok(bytes)) => buffer.extend_from_slice(&bytes),
-            Some(Err(_)) => return Err(FileError::Interrupted),
-            None => break,
-        }
-    }
-    length += buffer.len() as u64;
-    hash.update(&buffer);
-    writer.write(&cipher.seal(index, Some(length), &buffer));
-    Ok((length, hex::encode(hash.finalize())))
-}
-
 fn plain_path(path: &str) -> Result<Path, FileError> {
     let plain = |s: &str| {
         !s.is_empty()
@@ -407,34 +278,4 @@ fn plain_path(path: &str) -> Result<Path, FileError> {
         return Err(FileError::Path);
     }
     Path::parse(path).map_err(|_| FileError::Path)
-}
-
-fn to_usize(n: u64) -> usize {
-    usize::try_from(n).expect("offsets inside a read batch fit")
-}
-
-fn sweep_folder(folder: &std::path::Path, age: Duration) -> std::io::Result<usize> {
-    let mut removed = 0;
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            removed += sweep_folder(&entry.path(), age)?;
-        } else if kind.is_file()
-            && entry
-                .file_name()
-                .to_str()
-                .and_then(|n| n.rsplit_once('#'))
-                .is_some_and(|(_, n)| n.parse::<u32>().is_ok())
-            && entry
-                .metadata()?
-                .modified()?
-                .elapsed()
-                .is_ok_and(|idle| idle >= age)
-        {
-            std::fs::remove_file(entry.path())?;
-            removed += 1;
-        }
-    }
-    Ok(removed)
 }

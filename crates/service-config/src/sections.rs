@@ -1,10 +1,15 @@
 //! Sections that many services share. Every section refuses unknown keys.
 
+mod defaults;
+mod peers;
+
 use crate::{Secret, Validate, all, rule};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use url::Url;
+
+pub use peers::PeerSettings;
 
 /// Where and how a service listens.
 #[derive(Debug, Clone, Deserialize)]
@@ -252,70 +257,6 @@ impl Validate for AuthSettings {
     }
 }
 
-/// Base addresses of the other services, without a final slash.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PeerSettings {
-    /// auth-otp.
-    pub auth_otp: String,
-    /// patient-access.
-    pub patient_access: String,
-    /// payments.
-    pub payments: String,
-    /// portal.
-    pub portal: String,
-    /// content.
-    pub content: String,
-    /// integrations.
-    pub integrations: String,
-    /// chat.
-    pub chat: String,
-    /// gateway.
-    pub gateway: String,
-    /// The development inbox and sandbox.
-    pub simulators: String,
-}
-
-impl Default for PeerSettings {
-    fn default() -> Self {
-        let at = |port: u16| format!("http://127.0.0.1:{port}");
-        Self {
-            auth_otp: at(8101),
-            patient_access: at(8102),
-            payments: at(8103),
-            portal: at(8104),
-            content: at(8105),
-            integrations: at(8106),
-            chat: at(8107),
-            gateway: at(8080),
-            simulators: at(8110),
-        }
-    }
-}
-
-impl Validate for PeerSettings {
-    fn validate(&self) -> Result<(), Vec<String>> {
-        let peers = [
-            ("auth_otp", &self.auth_otp),
-            ("patient_access", &self.patient_access),
-            ("payments", &self.payments),
-            ("portal", &self.portal),
-            ("content", &self.content),
-            ("integrations", &self.integrations),
-            ("chat", &self.chat),
-            ("gateway", &self.gateway),
-            ("simulators", &self.simulators),
-        ];
-        all(peers.iter().map(|(name, url)| {
-            let ok = is_url(url) && !url.ends_with('/');
-            rule(
-                ok,
-                &format!("peers.{name} must be an http(s) address without a final slash"),
-            )
-        }))
-    }
-}
-
 /// Keys that seal values at rest. Old keys stay listed until nothing is sealed under them.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -371,55 +312,4 @@ impl Validate for SealingSettings {
 
 fn is_url(text: &str) -> bool {
     Url::parse(text).is_ok_and(|u| matches!(u.scheme(), "http" | "https") && u.has_host())
-}
-
-mod defaults {
-    pub(super) fn host() -> String {
-        "127.0.0.1".to_owned()
-    }
-    pub(super) fn shutdown() -> u64 {
-        30
-    }
-    pub(super) fn connections() -> usize {
-        10
-    }
-    pub(super) fn statement() -> u64 {
-        10_000
-    }
-    pub(super) fn lock() -> u64 {
-        3_000
-    }
-    pub(super) fn idle() -> u64 {
-        15_000
-    }
-    pub(super) fn prefix() -> String {
-        "tabib".to_owned()
-    }
-    pub(super) fn filter() -> String {
-        "info".to_owned()
-    }
-    pub(super) fn issuer() -> String {
-        "tabib-auth".to_owned()
-    }
-    pub(super) fn portal_issuer() -> String {
-        "tabib-portal".to_owned()
-    }
-    pub(super) fn jwks_url() -> String {
-        "http://127.0.0.1:8101/.well-known/jwks.json".to_owned()
-    }
-    pub(super) fn portal_jwks_url() -> String {
-        "http://127.0.0.1:8104/.well-known/jwks.json".to_owned()
-    }
-    pub(super) fn revocations_url() -> String {
-        "http://127.0.0.1:8101/internal/revocations".to_owned()
-    }
-    pub(super) fn portal_revocations_url() -> String {
-        "http://127.0.0.1:8104/internal/revocations".to_owned()
-    }
-    pub(super) fn token_url() -> String {
-        "http://127.0.0.1:8101/api/auth/oauth/token/".to_owned()
-    }
-    pub(super) fn poll() -> u64 {
-        2_000
-    }
 }

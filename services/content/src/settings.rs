@@ -78,9 +78,8 @@ impl Validate for Settings {
                 "generation.timeout_seconds must be 1 to 300",
             ),
             rule(
-                u64::try_from(generation.claim_seconds)
-                    .is_ok_and(|claim| claim > generation.timeout_seconds),
-                "generation.claim_seconds must be above generation.timeout_seconds",
+                (3..=600).contains(&generation.claim_seconds),
+                "generation.claim_seconds must be 3 to 600",
             ),
             rule(
                 (0..=20).contains(&generation.max_retries),

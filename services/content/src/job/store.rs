@@ -127,6 +127,23 @@ pub(crate) async fn lock_running(
     Ok(found.is_some())
 }
 
+/// Keeps a job that is still held under this claim until `until`.
+pub(crate) async fn renew_claim(
+    conn: &mut AsyncPgConnection,
+    job: &ClaimedJob,
+    until: DateTime<Utc>,
+) -> QueryResult<()> {
+    let held = ai_jobs::id
+        .eq(job.id)
+        .and(ai_jobs::status.eq("running"))
+        .and(ai_jobs::retry_count.eq(job.retry_count));
+    diesel::update(ai_jobs::table.filter(held))
+        .set(ai_jobs::claimed_until.eq(until))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 pub(crate) async fn complete_job(
     conn: &mut AsyncPgConnection,
     id: Uuid,

@@ -65,7 +65,7 @@ async fn work_once(state: &AppState) -> Result<bool, DbError> {
         return Ok(true);
     }
     let (prompt, masked) = pii::mask(&job.prompt_text);
-    match call(state, &job, prompt).await {
+    match call_holding(state, &job, prompt).await? {
         Ok(answer) if !answer.text.trim().is_empty() => {
             outcome::complete(state, &job, &answer, &masked).await?
         }
@@ -73,6 +73,27 @@ async fn work_once(state: &AppState) -> Result<bool, DbError> {
         Err(error) => refuse(state, &job, &error).await?,
     }
     Ok(true)
+}
+
+/// The call, while the claim is renewed: a worker that dies loses it soon, one that waits keeps it.
+async fn call_holding(
+    state: &AppState,
+    job: &ClaimedJob,
+    prompt: String,
+) -> Result<Result<AiGenerateResponse, InternalError>, DbError> {
+    let claim = state.generation.claim_seconds;
+    let mut renew = tokio::time::interval(Duration::from_secs(claim.unsigned_abs().div_ceil(3)));
+    renew.tick().await;
+    let mut answer = std::pin::pin!(call(state, job, prompt));
+    loop {
+        tokio::select! {
+            answer = &mut answer => return Ok(answer),
+            _ = renew.tick() => {
+                let mut conn = state.stack.db.get().await?;
+                store::renew_claim(&mut conn, job, state.now() + TimeDelta::seconds(claim)).await?;
+            }
+        }
+    }
 }
 
 async fn call(

@@ -12,8 +12,9 @@ use super::{
     CreateLimitRequest, LimitResponse, UpdateLimitRequest, UsageLogResponse, UsageSummaryResponse,
     dto::{PERIODS, SCOPES},
     error::UsageError,
+    limit_store::{self, LimitFilter, LimitRow},
     model, service,
-    store::{self, LimitFilter, UsageFilter},
+    store::{self, UsageFilter},
     summary::UsageSummary,
 };
 use crate::{
@@ -192,8 +193,8 @@ pub(crate) async fn list_usage_limits(
     let mut conn = state.stack.db.get().await?;
     let window = (page.limit(), page.offset());
     let (total, rows) =
-        store::list_limits(&mut conn, member.organization_id, &filter, window).await?;
-    let items: Vec<LimitResponse> = rows.into_iter().map(store::LimitRow::show).collect();
+        limit_store::list_limits(&mut conn, member.organization_id, &filter, window).await?;
+    let items: Vec<LimitResponse> = rows.into_iter().map(LimitRow::show).collect();
     Ok(HttpResponse::Ok().json(paginate(&request, &page, total, items)?))
 }
 
@@ -218,7 +219,7 @@ pub(crate) async fn show_usage_limit(
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let mut conn = state.stack.db.get().await?;
-    let row = store::find_limit(&mut conn, member.organization_id, *number)
+    let row = limit_store::find_limit(&mut conn, member.organization_id, *number)
         .await?
         .ok_or(UsageError::NotFound)?;
     Ok(HttpResponse::Ok().json(row.show()))

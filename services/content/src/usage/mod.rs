@@ -7,6 +7,7 @@ mod dto;
 pub(crate) mod error;
 mod events;
 pub(crate) mod http;
+mod limit_store;
 mod model;
 mod service;
 mod store;

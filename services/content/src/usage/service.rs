@@ -10,8 +10,9 @@ use uuid::Uuid;
 use super::{
     CreateLimitRequest, LimitResponse, UpdateLimitRequest,
     error::UsageError,
+    limit_store::{self, LimitChange, LimitRow, NewLimit},
     model::{self, Bounds},
-    store::{self, LimitChange, LimitRow, NewLimit, UsageFilter},
+    store::{self, UsageFilter},
 };
 use crate::{AppState, ContentService, actor::Actor, directory::store as directory, trail};
 
@@ -49,7 +50,7 @@ pub(crate) async fn create_limit(
                 created_at: now,
                 updated_at: now,
             };
-            let row = store::insert_limit(conn, new).await?;
+            let row = limit_store::insert_limit(conn, new).await?;
             tell(conn, actor, &row, false, "usage_limit.created", now).await?;
             Ok::<_, UsageError>(row)
         })
@@ -70,7 +71,7 @@ pub(crate) async fn update_limit(
         .stack
         .db
         .transaction(async |conn| {
-            let row = store::lock_limit(conn, actor.organization_id, number)
+            let row = limit_store::lock_limit(conn, actor.organization_id, number)
                 .await?
                 .ok_or(UsageError::NotFound)?;
             let same_scope = request
@@ -91,7 +92,7 @@ pub(crate) async fn update_limit(
                 period: request.period.as_deref(),
                 updated_at: now,
             };
-            let row = store::update_limit(conn, row.id, change).await?;
+            let row = limit_store::update_limit(conn, row.id, change).await?;
             tell(conn, actor, &row, false, "usage_limit.updated", now).await?;
             Ok(row)
         })
@@ -111,11 +112,11 @@ pub(crate) async fn delete_limit(
         .stack
         .db
         .transaction(async |conn| {
-            let mut row = store::lock_limit(conn, actor.organization_id, number)
+            let mut row = limit_store::lock_limit(conn, actor.organization_id, number)
                 .await?
                 .ok_or(UsageError::NotFound)?;
             row.row_version += 1;
-            store::delete_limit(conn, row.id).await?;
+            limit_store::delete_limit(conn, row.id).await?;
             tell(conn, actor, &row, true, "usage_limit.deleted", now).await?;
             Ok::<_, UsageError>(())
         })
@@ -189,7 +190,7 @@ pub(crate) async fn spent_limit(
 ) -> diesel::QueryResult<Option<String>> {
     let (now, offset) = (state.now(), state.usage.utc_offset_minutes);
     let limits =
-        store::list_binding(conn, actor.organization_id, workspace_id, actor.user_id).await?;
+        limit_store::list_binding(conn, actor.organization_id, workspace_id, actor.user_id).await?;
     for limit in &limits {
         let filter = UsageFilter {
             workspace_id: (limit.scope == "workspace").then_some(workspace_id),

@@ -1,6 +1,8 @@
 //! The content service over HTTP, on real PostgreSQL, Redis and RabbitMQ.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod approval;
+mod asking;
 mod audit;
 mod contents;
 mod copies;
