@@ -10,6 +10,7 @@ use service_audit::{ActorKind, AuditEntry, Outcome};
 use service_http::text::{not_blank, required};
 use service_http::{ApiError, Json};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::limits;
 use crate::session::http::no_store;
@@ -175,8 +176,8 @@ async fn find(conn: &mut AsyncPgConnection, name: &str) -> Result<Option<User>, 
     }
 }
 
-/// One argon2id run whatever was found. A wrong password counts on the account; a resting account is refused without
-/// telling, and its password is still worked through.
+/// One argon2id run, one update and one audit row whatever was found, so that time tells nothing (Q-A3). A wrong
+/// password counts on the account; a resting account is refused without telling.
 async fn check(
     state: &AppState,
     found: Option<User>,
@@ -192,13 +193,16 @@ async fn check(
             .map_err(anyhow::Error::from)?,
         None => state.hasher.dummy_verify(password).await,
     };
-    let Some(user) = found else { return Ok(None) };
+    let id = found.as_ref().map_or(Uuid::nil(), |user| user.id);
     let budgets = &state.settings.budgets;
-    let resting = user.password_failures >= budgets.failure_ceiling
-        && user
-            .password_failed_at
-            .is_some_and(|at| now < at + TimeDelta::seconds(budgets.rest_seconds));
-    if right && user.is_active && !resting {
+    let may_enter = |user: &User| {
+        let resting = user.password_failures >= budgets.failure_ceiling
+            && user
+                .password_failed_at
+                .is_some_and(|at| now < at + TimeDelta::seconds(budgets.rest_seconds));
+        user.is_active && !resting
+    };
+    if let Some(user) = found.filter(|user| right && may_enter(user)) {
         if hash
             .as_deref()
             .is_some_and(service_auth::Hasher::needs_rehash)
@@ -213,14 +217,13 @@ async fn check(
         }
         return Ok(Some(user));
     }
-    if hash.is_some() {
-        let mut conn = state.stack.db.get().await?;
-        store::add_password_failure(&mut conn, user.id, now).await?;
-        let entry = AuditEntry::new("", ActorKind::Anonymous, "auth.logged_in", now)
-            .subject("user", user.id)
-            .outcome(Outcome::Denied)
-            .details(json!({"by": "password"}));
-        service_audit::record(&mut conn, entry).await?;
-    }
+    let mut conn = state.stack.db.get().await?;
+    store::add_password_failure(&mut conn, id, now).await?;
+    let entry = AuditEntry::new("", ActorKind::Anonymous, "auth.logged_in", now)
+        .subject("user", id)
+        .outcome(Outcome::Denied)
+        .origin(None, service_telemetry::current_request_id())
+        .details(json!({"by": "password"}));
+    service_audit::record(&mut conn, entry).await?;
     Ok(None)
 }

@@ -100,7 +100,7 @@ async fn a18_expired_codes_are_swept_an_hour_later() {
 }
 
 #[test]
-fn test_numbers_are_refused_in_production() {
+fn settings_are_checked_and_old_names_work() {
     let variables = |environment: &str| {
         [
             ("TABIB_ENVIRONMENT", environment),
@@ -141,6 +141,20 @@ fn test_numbers_are_refused_in_production() {
             .to_string()
             .contains("test_numbers")
     );
+    let mut named = variables("test").to_vec();
+    named.push(("TABIB_ADMIN_PHONE".to_owned(), "09121234567".to_owned()));
+    named.push((
+        "TABIB_ADMIN_PASSWORD".to_owned(),
+        "a long password".to_owned(),
+    ));
+    named.push(("OTP_MAX_ATTEMPTS".to_owned(), "4".to_owned()));
+    let old = service_http::cli::load::<AuthOtp>(Sources::from_map(named)).unwrap();
+    assert_eq!(old.admin.phone, "09121234567");
+    assert!(old.admin.password.is_some());
+    assert_eq!(
+        (old.codes.profiles["login_s4"].attempts, old.budget_factor()),
+        (4, 1)
+    );
     let settings = load("development").unwrap();
     assert_eq!(settings.budget_factor(), 100);
     assert!(
@@ -170,6 +184,74 @@ async fn migrations_go_down_and_up_again() {
         0,
         "a foreign key without an index"
     );
+}
+
+/// Routes that need no token; every other one answers 401 without.
+const OPEN: [&str; 10] = [
+    "/api/auth/otp/request/",
+    "/api/auth/otp/verify/",
+    "/api/otp/send/",
+    "/api/authenticate/",
+    "/api/auth/token/",
+    "/api/auth/token/refresh/",
+    "/api/auth/oauth/token/",
+    "/.well-known/jwks.json",
+    "/health/live",
+    "/health/ready",
+];
+
+#[tokio::test]
+async fn every_route_but_a_written_list_needs_a_token() {
+    let app = App::start().await;
+    let document = serde_json::to_value(AuthOtp::openapi()).unwrap();
+    let mut asked = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys() {
+            let Ok(method) = reqwest::Method::from_bytes(method.to_uppercase().as_bytes()) else {
+                continue;
+            };
+            let concrete = path
+                .replace("{id}", "01900000-0000-7000-8000-000000000101")
+                .replace("{phone}", PHONE);
+            let answer =
+                crate::harness::send(app.request(method.clone(), &concrete).json(&json!({}))).await;
+            let open = OPEN.contains(&path.as_str());
+            assert_eq!(
+                answer.status == 401,
+                !open,
+                "{method} {path}: {}",
+                answer.status
+            );
+            asked += 1;
+        }
+    }
+    assert!(asked >= 30, "{asked}");
+}
+
+#[tokio::test]
+async fn a_test_number_has_its_fixed_code_until_its_day() {
+    let app = App::start_with(&[
+        ("CODES__TEST_NUMBERS_UNTIL", "2100-01-01T00:00:00Z"),
+        ("CODES__TEST_NUMBERS__09121234567", "4321"),
+    ])
+    .await;
+    app.post("/api/auth/otp/request/", json!({"phone_number": PHONE}))
+        .await
+        .expect(200);
+    assert!(app.inbox.received_requests().await.unwrap().is_empty());
+    let body = json!({"phone_number": PHONE, "code": "432143"});
+    app.post("/api/auth/otp/verify/", body.clone())
+        .await
+        .expect(200);
+    app.clock.set(
+        chrono::DateTime::parse_from_rfc3339("2100-01-01T00:00:01Z")
+            .unwrap()
+            .to_utc(),
+    );
+    app.post("/api/auth/otp/request/", json!({"phone_number": PHONE}))
+        .await
+        .expect(200);
+    assert_eq!(app.inbox.received_requests().await.unwrap().len(), 1);
 }
 
 #[test]
