@@ -111,6 +111,16 @@ fn defaults(state: &AppState) -> Vec<Default> {
         talkbot.api_key.is_some(),
         key(&talkbot.api_key),
     );
+    add(
+        "medogram",
+        "Medogram (BitPay)",
+        "payment",
+        Adapter::PaymentGateway,
+        "https://api.medogram.ir",
+        20,
+        false,
+        vec![],
+    );
     if settings.stand_ins() {
         let sandbox = settings
             .development
@@ -172,6 +182,7 @@ fn description(adapter: Adapter) -> &'static str {
             "Shows messages at /dev/inbox instead of sending them. Development only."
         }
         Adapter::Sandbox => "Payments without money. Development only.",
+        Adapter::PaymentGateway => "Payments; its client lives in the payments service.",
         Adapter::Extractive => {
             "Drafts and summaries from the words it is given; no language model. Development only."
         }
@@ -183,7 +194,11 @@ fn documentation(adapter: Adapter) -> &'static str {
         Adapter::Kavenegar => "https://kavenegar.com/rest.html",
         Adapter::OpenAi => "https://platform.openai.com/docs/api-reference/chat",
         Adapter::TalkBot => "https://talkbot.ir",
-        Adapter::Smtp | Adapter::DevelopmentInbox | Adapter::Sandbox | Adapter::Extractive => "",
+        Adapter::Smtp
+        | Adapter::DevelopmentInbox
+        | Adapter::Sandbox
+        | Adapter::PaymentGateway
+        | Adapter::Extractive => "",
     }
 }
 
@@ -327,7 +342,7 @@ async fn ensure_endpoint(
                 slug: "payment-gateway",
                 name: "Payment gateway",
                 provider_type: "payment",
-                adapter: Adapter::Sandbox,
+                adapter: Adapter::PaymentGateway,
                 base_url: String::new(),
                 priority: 100,
                 description: "Posts payment results.",

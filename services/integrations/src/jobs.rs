@@ -32,7 +32,7 @@ pub(crate) fn register(state: &AppState, worker: Worker) -> Worker {
             Duration::from_secs(30),
             move |_| {
                 let state = calls.clone();
-                async move { ai::service::sweep(&state).await }
+                async move { ai::settle::sweep(&state).await }
             },
         )
         .job(
@@ -43,7 +43,7 @@ pub(crate) fn register(state: &AppState, worker: Worker) -> Worker {
                 async move {
                     let mut conn = state.stack.db.get().await?;
                     log::store::delete_logs(&mut conn, now - TimeDelta::days(30)).await?;
-                    webhook::store::delete_rejections(&mut conn, now - TimeDelta::hours(24))
+                    webhook::event_store::delete_rejections(&mut conn, now - TimeDelta::hours(24))
                         .await?;
                     Ok(())
                 }

@@ -13,6 +13,7 @@ use crate::{ai, credential, log, message, provider, webhook};
     paths(
         provider::http::list_providers,
         provider::http::get_provider,
+        provider::http::update_provider,
         provider::http::check_provider,
         provider::http::get_provider_statistics,
         credential::http::list_credentials,

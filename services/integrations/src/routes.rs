@@ -1,6 +1,6 @@
 //! The whole HTTP map. Paths stand without their final slash; both forms reach them.
 
-use actix_web::web::{self, Data, ServiceConfig, get, post, resource};
+use actix_web::web::{self, Data, ServiceConfig, get, patch, post, resource};
 
 use crate::{
     AppState, ai, credential, log, message, provider,
@@ -17,7 +17,11 @@ fn public(config: &mut ServiceConfig) {
     let base = |path: &str| format!("/api/integrations/{path}");
     config
         .service(resource(base("providers")).route(get().to(provider::http::list_providers)))
-        .service(resource(base("providers/{slug}")).route(get().to(provider::http::get_provider)))
+        .service(
+            resource(base("providers/{slug}"))
+                .route(get().to(provider::http::get_provider))
+                .route(patch().to(provider::http::update_provider)),
+        )
         .service(
             resource([
                 base("providers/{slug}/health-check"),

@@ -9,6 +9,8 @@ pub(crate) mod events;
 pub(crate) mod http;
 mod model;
 pub(crate) mod public_http;
+mod reserve;
 pub(crate) mod service;
+pub(crate) mod settle;
 mod store;
 mod summary;

@@ -19,4 +19,5 @@ pub(crate) mod public_http;
 mod service;
 pub(crate) mod sms_http;
 mod store;
+mod template;
 pub(crate) mod worker;

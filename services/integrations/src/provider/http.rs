@@ -4,11 +4,16 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use chrono::TimeDelta;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use service_http::{ApiError, Caller, PageQuery, Path, Query, paginate};
+use service_audit::{ActorKind, AuditEntry, record};
+use service_db::DbError;
+use service_http::{
+    Allowed, ApiError, Caller, ClientIp, Json, PageQuery, Path, Query, Superuser, paginate, text,
+};
+use utoipa::ToSchema;
 
 use super::{
     health,
-    store::{self, Counted, ProviderFilter, ProviderResponse},
+    store::{self, Counted, ProviderChange, ProviderFilter, ProviderResponse},
 };
 use crate::AppState;
 
@@ -66,6 +71,65 @@ pub(crate) async fn get_provider(
     slug: Path<String>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::Ok().json(find(&state, &slug).await?))
+}
+
+/// Body of `PATCH providers/{slug}/`.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct UpdateProviderRequest {
+    /// `active`, `inactive` or `maintenance`.
+    #[serde(default)]
+    status: Option<String>,
+    /// Lower is tried first.
+    #[serde(default)]
+    priority: Option<i32>,
+    #[serde(default)]
+    description: Option<String>,
+}
+
+/// Switches a provider on or off, or changes its place. Providers are the platform's, so only its superusers may.
+#[utoipa::path(patch, path = "/api/integrations/providers/{slug}/", tag = "providers", params(("slug" = String, Path)),
+    request_body = UpdateProviderRequest, responses((status = 200, body = ProviderResponse), (status = 400), (status = 403)))]
+pub(crate) async fn update_provider(
+    caller: Allowed<Superuser>,
+    ip: ClientIp,
+    slug: Path<String>,
+    body: Json<UpdateProviderRequest>,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let body = body.into_inner();
+    if let Some(status) = &body.status
+        && !["active", "inactive", "maintenance"].contains(&status.as_str())
+    {
+        return Err(ApiError::invalid().field("status", text::not_a_choice(status)));
+    }
+    let row = find(&state, &slug).await?;
+    let now = state.now();
+    let change = ProviderChange {
+        status: body.status,
+        priority: body.priority,
+        description: body.description,
+        updated_at: Some(now),
+    };
+    let audit = AuditEntry::new(
+        caller.sub,
+        ActorKind::User,
+        "integrations.provider_updated",
+        now,
+    )
+    .subject("provider", row.id)
+    .origin(Some(ip.0), None);
+    state
+        .stack
+        .db
+        .transaction(async |conn| {
+            record(conn, audit.clone()).await?;
+            store::update_provider(conn, &slug, change.clone()).await?;
+            Ok::<_, DbError>(())
+        })
+        .await
+        .map_err(ApiError::internal)?;
+    state.registry.forget();
     Ok(HttpResponse::Ok().json(find(&state, &slug).await?))
 }
 

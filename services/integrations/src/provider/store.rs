@@ -99,6 +99,27 @@ pub(crate) async fn find_provider(
     Ok(list_providers(conn, &filter, now, 0, 1).await?.1.pop())
 }
 
+/// What an operator changes about a provider.
+#[derive(Debug, Clone, Default, AsChangeset)]
+#[diesel(table_name = providers)]
+pub(crate) struct ProviderChange {
+    pub(crate) status: Option<String>,
+    pub(crate) priority: Option<i32>,
+    pub(crate) description: Option<String>,
+    pub(crate) updated_at: Option<DateTime<Utc>>,
+}
+
+pub(crate) async fn update_provider(
+    conn: &mut AsyncPgConnection,
+    slug: &str,
+    change: ProviderChange,
+) -> QueryResult<usize> {
+    diesel::update(providers::table.filter(providers::slug.eq(slug)))
+        .set((change, providers::version.eq(providers::version + 1)))
+        .execute(conn)
+        .await
+}
+
 /// Records a health check; answers how many failed in a row.
 pub(crate) async fn update_health(
     conn: &mut AsyncPgConnection,

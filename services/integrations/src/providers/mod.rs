@@ -31,6 +31,8 @@ pub enum Adapter {
     DevelopmentInbox,
     /// The sandbox of the simulators; its client lives in payments.
     Sandbox,
+    /// A payment provider whose client lives in payments.
+    PaymentGateway,
     /// The built-in text maker.
     Extractive,
 }
@@ -45,6 +47,7 @@ impl Adapter {
             Self::TalkBot => "talkbot",
             Self::DevelopmentInbox => "development_inbox",
             Self::Sandbox => "sandbox",
+            Self::PaymentGateway => "payment_gateway",
             Self::Extractive => "extractive",
         }
     }
@@ -58,6 +61,7 @@ impl Adapter {
             Self::TalkBot,
             Self::DevelopmentInbox,
             Self::Sandbox,
+            Self::PaymentGateway,
             Self::Extractive,
         ]
         .into_iter()

@@ -107,7 +107,11 @@ impl LiveProvider {
                     }
                 }
             }
-            Adapter::OpenAi | Adapter::TalkBot | Adapter::Sandbox | Adapter::Extractive => None,
+            Adapter::OpenAi
+            | Adapter::TalkBot
+            | Adapter::Sandbox
+            | Adapter::PaymentGateway
+            | Adapter::Extractive => None,
         }
     }
 
@@ -131,9 +135,11 @@ impl LiveProvider {
             Adapter::OpenAi => chat(&state.settings.openai.default_model),
             Adapter::TalkBot => chat(&state.settings.talkbot.default_model),
             Adapter::Extractive => Some(Box::new(Extractive)),
-            Adapter::Kavenegar | Adapter::Smtp | Adapter::DevelopmentInbox | Adapter::Sandbox => {
-                None
-            }
+            Adapter::Kavenegar
+            | Adapter::Smtp
+            | Adapter::DevelopmentInbox
+            | Adapter::Sandbox
+            | Adapter::PaymentGateway => None,
         }
     }
 }

@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
+    event_store::{self, EventFilter, EventRow},
     receive::{self, Retried},
-    store::{self, EventFilter, EventRow},
 };
 use crate::AppState;
 
@@ -89,7 +89,7 @@ pub(crate) async fn list_webhook_events(
             .map(|days| state.now() - TimeDelta::days(days.clamp(0, 36_500))),
     };
     let mut conn = state.stack.db.get().await.map_err(ApiError::internal)?;
-    let (count, rows) = store::list_events(&mut conn, &filter, page.offset(), page.limit())
+    let (count, rows) = event_store::list_events(&mut conn, &filter, page.offset(), page.limit())
         .await
         .map_err(ApiError::internal)?;
     let shown: Vec<EventResponse> = rows.into_iter().map(Into::into).collect();

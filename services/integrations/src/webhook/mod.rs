@@ -5,6 +5,7 @@
 
 mod error;
 pub(crate) mod event_http;
+pub(crate) mod event_store;
 pub(crate) mod http;
 pub mod model;
 pub(crate) mod receive;

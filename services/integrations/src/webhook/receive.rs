@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use super::{
     error::WebhookError,
+    event_store::{self, NewEvent, StoredEvent},
     model::{self, Parsed, SignatureHeaders, Tolerance},
-    store::{self, Endpoint, NewEvent, StoredEvent},
+    store::{self, Endpoint},
 };
 use crate::{AppState, state::SERVICE};
 
@@ -97,7 +98,7 @@ pub(crate) async fn receive(
         .stack
         .db
         .transaction(async |conn| {
-            let (event, _) = store::insert_or_lock_event(conn, new.clone()).await?;
+            let (event, _) = event_store::insert_or_lock_event(conn, new.clone()).await?;
             // A copy of what could not be taken before is taken now, when the endpoint has learnt its event.
             if let Some(parsed) = &accepted
                 && !event.is_processed
@@ -132,7 +133,7 @@ async fn hand_on(
     retried: bool,
 ) -> Result<(), WebhookError> {
     let now = state.now();
-    let version = store::update_processed(conn, event.id, retried, now).await?;
+    let version = event_store::update_processed(conn, event.id, retried, now).await?;
     let announced = WebhookReceived {
         webhook_event_id: event.id,
         aggregate_version: version,
@@ -158,7 +159,7 @@ async fn quarantine(
         .increment(1);
     tracing::warn!(endpoint = %endpoint.endpoint_url, reason, "a webhook was refused");
     let body = &incoming.body;
-    let rejection = store::NewRejection {
+    let rejection = event_store::NewRejection {
         id: Uuid::now_v7(),
         endpoint_id: endpoint.id,
         reason,
@@ -169,7 +170,8 @@ async fn quarantine(
         received_at: state.now(),
     };
     let mut conn = state.stack.db.get().await?;
-    store::insert_rejection(&mut conn, rejection, state.settings.webhooks.quarantine_cap).await?;
+    event_store::insert_rejection(&mut conn, rejection, state.settings.webhooks.quarantine_cap)
+        .await?;
     Ok(())
 }
 
@@ -199,7 +201,7 @@ pub(crate) async fn retry(
         .stack
         .db
         .transaction(async |conn| {
-            let Some(event) = store::lock_event(conn, id).await? else {
+            let Some(event) = event_store::lock_event(conn, id).await? else {
                 return Ok::<_, WebhookError>(Retried::Missing);
             };
             let endpoint = store::get_endpoint(conn, event.endpoint_id).await?;
@@ -231,7 +233,7 @@ pub(crate) async fn retry(
                         WebhookError::NotConfigured(parsed.event_type)
                     });
                     let message = error_message(&refusal);
-                    let retry_count = store::update_failed(conn, id, &message).await?;
+                    let retry_count = event_store::update_failed(conn, id, &message).await?;
                     Ok(Retried::Done {
                         success: false,
                         message,

@@ -124,3 +124,42 @@ async fn i02_statistics_count_logs_webhooks_and_credentials() {
     );
     assert_eq!(get(&world, "sandbox/statistics/?days=x").await.0, 400);
 }
+
+#[tokio::test]
+async fn i08_only_a_superuser_switches_a_provider() {
+    let world = World::start().await;
+    let patch = async |token: String, body: Value| {
+        let path = "/api/integrations/providers/development-inbox/";
+        answer(
+            world
+                .service
+                .request(reqwest::Method::PATCH, path)
+                .bearer_auth(token)
+                .json(&body),
+        )
+        .await
+    };
+    assert_eq!(
+        patch(world.admin(), json!({"status": "inactive"})).await.0,
+        403
+    );
+    assert_eq!(
+        patch(world.superuser(), json!({"status": "asleep"}))
+            .await
+            .0,
+        400
+    );
+    let (status, body) = patch(world.superuser(), json!({"status": "inactive"})).await;
+    assert_eq!((status, &body["status"]), (200, &json!("inactive")));
+    let (status, refused) = world.send(&sms("k1", "synchronous", "otp", "1")).await;
+    assert_eq!(
+        (status, &refused["state"]),
+        (502, &json!("refused")),
+        "felt at once"
+    );
+    patch(world.superuser(), json!({"status": "active"})).await;
+    assert_eq!(
+        world.send(&sms("k2", "synchronous", "otp", "1")).await.0,
+        200
+    );
+}
