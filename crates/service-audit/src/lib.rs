@@ -9,10 +9,12 @@
 
 mod chain;
 mod entry;
+mod list;
 mod schema;
 mod sealer;
 mod verify;
 
 pub use entry::{ActorKind, AuditEntry, Outcome, record};
+pub use list::{AuditFilter, AuditRecord, MAX_ROWS, list};
 pub use sealer::{Sealer, seal_pending};
 pub use verify::{ChainReport, Damage, verify_chain};

@@ -156,9 +156,11 @@ async fn build<S: ServiceDefinition>(settings: S::Settings) -> anyhow::Result<(S
 
 async fn serve<S: ServiceDefinition>(settings: S::Settings) -> anyhow::Result<()> {
     let server_settings = settings.common().server.clone();
+    let shown = settings.clone();
     let (stack, state) = build::<S>(settings).await?;
     let background = stack.start(S::revocation_sources(&state));
-    server::run(ServiceApp::of::<S>(stack, state), &server_settings).await?;
+    let app = ServiceApp::of::<S>(stack, state).showing(&shown);
+    server::run(app, &server_settings).await?;
     drop(background);
     Ok(())
 }

@@ -15,6 +15,7 @@
 //! `.route(path, …)` twice, so that other methods answer 405.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod admin;
 pub mod body;
 pub mod cli;
 mod definition;

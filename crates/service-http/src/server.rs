@@ -13,6 +13,7 @@ use service_telemetry::RequestTracing;
 use tokio::task::JoinHandle;
 
 use crate::{
+    admin,
     definition::ServiceDefinition,
     health::{self, Check, Health},
     middleware::guard,
@@ -37,6 +38,7 @@ pub struct ServiceApp {
     stack: Option<Stack>,
     configure: Configure,
     openapi: Option<Bytes>,
+    settings: Arc<str>,
     health: Health,
 }
 
@@ -74,7 +76,15 @@ impl ServiceApp {
             stack: Some(stack),
             configure: Arc::new(configure),
             openapi: None,
+            settings: "".into(),
         }
+    }
+
+    /// Shows these settings in the staff console; secrets must be masked in them.
+    #[must_use]
+    pub fn showing(mut self, settings: &impl fmt::Debug) -> Self {
+        self.settings = format!("{settings:#?}").into();
+        self
     }
 
     /// Health and metrics alone: what a worker serves.
@@ -84,6 +94,7 @@ impl ServiceApp {
             stack: None,
             configure: Arc::new(|_| {}),
             openapi: None,
+            settings: "".into(),
             health: Health::new(service, checks),
         }
     }
@@ -136,6 +147,7 @@ impl ServiceApp {
     fn register(&self, config: &mut ServiceConfig) {
         if let Some(stack) = &self.stack {
             config.app_data(web::Data::new(stack.clone()));
+            admin::configure(config, stack.service, self.settings.clone());
         }
         config
             .app_data(web::Data::new(self.health.clone()))

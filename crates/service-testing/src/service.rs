@@ -195,9 +195,11 @@ impl ServiceSetup {
         issuer.install_in(&stack.verifier);
         stack.tokens = issuer.service_tokens(S::NAME);
         stack.api_keys = ApiKeys::new(stack.internal(&stack.peers.auth_otp));
+        let shown = settings.clone();
         let state = S::build(settings, stack.clone()).await.expect("state");
         let running =
-            server::spawn(ServiceApp::of::<S>(stack.clone(), state.clone())).expect("server");
+            server::spawn(ServiceApp::of::<S>(stack.clone(), state.clone()).showing(&shown))
+                .expect("server");
         TestService {
             base: running.base_url(),
             issuer,
