@@ -56,6 +56,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, state: AppState) {
         .service(payment::http::list_payments)
         .service(payment::http::create_payment)
         .service(payment::http::list_payments_by_invoice)
+        .service(payment::summary::payment_summary)
         .service(payment::http::get_payment)
         .service(payment::http::delete_payment)
         .service(payment::http::get_receipt)
@@ -124,6 +125,7 @@ pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
             payment::http::list_payments,
             payment::http::create_payment,
             payment::http::list_payments_by_invoice,
+            payment::summary::payment_summary,
             payment::http::get_payment,
             payment::http::delete_payment,
             payment::http::get_receipt,

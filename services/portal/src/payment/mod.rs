@@ -8,6 +8,7 @@ pub(crate) mod http;
 mod receipt;
 mod service;
 mod store;
+pub(crate) mod summary;
 
 pub(crate) use events::RecordOnline;
 pub(crate) use store::newest_coverage;

@@ -281,3 +281,33 @@ pub(crate) async fn list_payments(
         .load(conn)
         .await
 }
+
+/// Completed payments of a span of time, summed by method.
+#[derive(Debug, QueryableByName)]
+pub(crate) struct MethodSum {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    pub(crate) payment_method: String,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    pub(crate) amount: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    pub(crate) payments: i64,
+}
+
+/// # Errors
+/// When the database refuses.
+pub(crate) async fn sum_by_method(
+    conn: &mut AsyncPgConnection,
+    organization: Uuid,
+    (from, until): (DateTime<Utc>, DateTime<Utc>),
+) -> QueryResult<Vec<MethodSum>> {
+    diesel::sql_query(
+        "SELECT payment_method, sum(amount - refunded_amount)::bigint AS amount, count(*)::bigint AS payments \
+         FROM recorded_payments WHERE organization_id = $1 AND status = 'completed' AND voided_at IS NULL \
+         AND payment_date >= $2 AND payment_date < $3 GROUP BY payment_method",
+    )
+    .bind::<diesel::sql_types::Uuid, _>(organization)
+    .bind::<diesel::sql_types::Timestamptz, _>(from)
+    .bind::<diesel::sql_types::Timestamptz, _>(until)
+    .load(conn)
+    .await
+}

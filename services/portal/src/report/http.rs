@@ -340,12 +340,13 @@ pub(crate) async fn report_stats(
         },
     )
     .await?;
+    let expiring = store::count_expiring(&mut conn, organization, state.now(), 7).await?;
     Ok(HttpResponse::Ok().json(json!({
         "total_reports": total,
         "active_reports": active,
         "inactive_reports": total - active,
         "reports_this_month": this_month,
-        "expiring_soon": 0,
+        "expiring_soon": expiring,
     })))
 }
 

@@ -326,3 +326,24 @@ pub(crate) async fn count_for_access(
         .await?;
     Ok((all, active))
 }
+
+/// Open reports that end within these days.
+///
+/// # Errors
+/// When the database refuses.
+pub(crate) async fn count_expiring(
+    conn: &mut AsyncPgConnection,
+    organization: Uuid,
+    now: DateTime<Utc>,
+    days: i64,
+) -> QueryResult<i64> {
+    reports::table
+        .filter(reports::organization_id.eq(organization))
+        .filter(reports::is_active)
+        .filter(reports::deleted_at.is_null())
+        .filter(reports::expires_at.gt(now))
+        .filter(reports::expires_at.le(now + chrono::TimeDelta::days(days)))
+        .count()
+        .get_result(conn)
+        .await
+}

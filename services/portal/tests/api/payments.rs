@@ -199,3 +199,37 @@ async fn lists_filter_and_sum() {
         0
     );
 }
+
+#[tokio::test]
+async fn the_summary_sums_by_method_in_strings() {
+    let clinic = Clinic::open().await;
+    clinic.paid().await;
+    let body = clinic
+        .get(
+            Accountant,
+            "/api/payments/summary/?start_date=2026-11-01&end_date=2026-11-21",
+        )
+        .await
+        .ok(200);
+    assert_eq!(
+        (
+            &body["total_payments"],
+            &body["total_cash"],
+            &body["payment_count"]
+        ),
+        (&json!("33000"), &json!("33000"), &json!(1))
+    );
+    assert_eq!(body["period_end"], "2026-11-21");
+    let earlier = clinic
+        .get(
+            Accountant,
+            "/api/payments/summary/?start_date=2026-11-01&end_date=2026-11-20",
+        )
+        .await
+        .ok(200);
+    assert_eq!(earlier["total_payments"], "0");
+    clinic
+        .get(Accountant, "/api/payments/summary/?start_date=x")
+        .await
+        .ok(400);
+}
