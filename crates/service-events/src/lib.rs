@@ -32,7 +32,7 @@ pub use consumers::Consumers;
 pub use handler::{EventHandler, HandlerError};
 pub use outbox::Outbox;
 pub use relay::{Published, Relay};
-pub use stats::{OutboxStatus, outbox_status};
+pub use stats::{OutboxStatus, outbox_status, sweep};
 pub use topology::{RetryPolicy, Topology};
 pub use worker::Worker;
 

@@ -36,20 +36,13 @@ pub async fn outbox_status(db: &Db) -> Result<OutboxStatus, DbError> {
     Ok(status)
 }
 
-/// Publishes the numbers as metrics every five seconds, and sweeps what is old every hour.
+/// Publishes the numbers as metrics every five seconds.
 pub(crate) async fn watch(db: Db, service: &'static str, cancel: CancellationToken) {
-    let mut ticks: u32 = 0;
     while !cancel.is_cancelled() {
         match outbox_status(&db).await {
             Ok(status) => publish(service, &status),
             Err(error) => tracing::debug!(%error, "outbox numbers unknown"),
         }
-        if ticks.is_multiple_of(720)
-            && let Err(error) = sweep(&db).await
-        {
-            tracing::warn!(%error, "old events not swept");
-        }
-        ticks = ticks.wrapping_add(1);
         tokio::select! {
             () = cancel.cancelled() => {}
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
@@ -66,18 +59,34 @@ fn publish(service: &'static str, status: &OutboxStatus) {
     metrics::gauge!("dead_letters_open", "service" => service).set(dead);
 }
 
-/// Published events are kept 7 days; inbox rows 30, well beyond any redelivery or replay;
-/// idempotency keys 7 days; replayed dead letters 90.
-async fn sweep(db: &Db) -> Result<(), DbError> {
-    let mut conn = db.get().await?;
-    for sql in [
-        "DELETE FROM outbox_events WHERE id IN (SELECT id FROM outbox_events \
-         WHERE published_at < now() - interval '7 days' LIMIT 10000)",
-        "DELETE FROM inbox_events WHERE received_at < now() - interval '30 days'",
-        "DELETE FROM idempotency_keys WHERE created_at < now() - interval '7 days'",
-        "DELETE FROM dead_letters WHERE replayed_at < now() - interval '90 days'",
+/// Deletes what is old, in batches so that no statement runs long. Published events are kept 7 days,
+/// inbox rows 30, well beyond any redelivery or replay, replayed dead letters 90. Answers how many
+/// rows went. A job of every worker.
+///
+/// # Errors
+/// When the database does not answer; what is left goes next time.
+pub async fn sweep(db: &Db) -> Result<usize, DbError> {
+    let mut gone = 0;
+    for (table, old) in [
+        ("outbox_events", "published_at < now() - interval '7 days'"),
+        ("inbox_events", "received_at < now() - interval '30 days'"),
+        ("dead_letters", "replayed_at < now() - interval '90 days'"),
     ] {
-        diesel::sql_query(sql).execute(&mut conn).await?;
+        let sql = format!(
+            "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {old} \
+             LIMIT {SWEEP_BATCH}))"
+        );
+        loop {
+            let mut conn = db.get().await?;
+            let deleted = diesel::sql_query(&sql).execute(&mut conn).await?;
+            gone += deleted;
+            if deleted < SWEEP_BATCH {
+                break;
+            }
+        }
     }
-    Ok(())
+    Ok(gone)
 }
+
+/// Rows deleted by one statement.
+const SWEEP_BATCH: usize = 5_000;

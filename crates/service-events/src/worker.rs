@@ -10,6 +10,9 @@ use crate::{Broker, Consumers, Outbox, Relay, stats};
 /// How long running events and jobs may take to end after a stop was asked for.
 const GRACE: Duration = Duration::from_secs(15);
 
+/// How often old events are deleted.
+const SWEEP: Duration = Duration::from_secs(600);
+
 type Task = Box<dyn FnOnce(CancellationToken) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
 /// The background half of a service: relay, consumers with their dead-letter drains, scheduled
@@ -109,6 +112,15 @@ impl Worker {
 
     /// Runs everything until `cancel`, then waits up to 15 seconds for what is at hand.
     pub async fn run(self, cancel: CancellationToken) {
+        let swept = self.db.clone();
+        let sweeping = self.job("events-sweep", SWEEP, move |_| {
+            let db = swept.clone();
+            async move { Ok(stats::sweep(&db).await.map(drop)?) }
+        });
+        sweeping.run_all(cancel).await;
+    }
+
+    async fn run_all(self, cancel: CancellationToken) {
         let tracker = TaskTracker::new();
         let relay = Relay::new(self.db.clone(), self.broker).unheard(&self.unheard);
         tracker.spawn(relay.run(self.outbox.clone(), cancel.clone()));

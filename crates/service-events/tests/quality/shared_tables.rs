@@ -73,3 +73,28 @@ async fn broadcasts_reach_every_process() {
     eventually(PATIENCE, async || bench.unpublished().await == 0).await;
     worker.stop().await;
 }
+
+/// Old events go, however many; young, unsent and unreplayed ones stay.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sweep_deletes_all_that_is_old_and_nothing_else() {
+    let bench = Bench::new().await;
+    let mut conn = bench.test.db.get().await.unwrap();
+    conn.batch_execute(
+        "INSERT INTO outbox_events (id, name, version, source, aggregate_id, aggregate_version, payload, \
+         occurred_at, published_at) SELECT gen_random_uuid(), 'x', 1, 'x', gen_random_uuid(), 1, '{}', \
+         now() - interval '9 days', CASE WHEN n <= 12000 THEN now() - interval '8 days' \
+         WHEN n <= 12010 THEN now() - interval '6 days' END FROM generate_series(1, 12020) AS n;
+         INSERT INTO inbox_events (consumer, event_id, received_at) SELECT 'c', gen_random_uuid(), \
+         now() - make_interval(days => n) FROM generate_series(1, 60) AS n;",
+    )
+    .await
+    .unwrap();
+    drop(conn);
+    assert_eq!(
+        service_events::sweep(&bench.test.db).await.unwrap(),
+        12_000 + 31
+    );
+    assert_eq!(bench.number("SELECT count(*) FROM outbox_events").await, 20);
+    assert_eq!(bench.number("SELECT count(*) FROM inbox_events").await, 29);
+    assert_eq!(service_events::sweep(&bench.test.db).await.unwrap(), 0);
+}
