@@ -233,6 +233,9 @@ pub(crate) async fn ensure(state: &AppState) -> anyhow::Result<()> {
                     .await?;
                 }
             }
+            if state.settings.environment == Environment::Production {
+                retire_stand_ins(conn).await?;
+            }
             ensure_templates(conn, now).await?;
             if let Some(secret) = payment_status_secret(state) {
                 let slug = if state.settings.stand_ins() {
@@ -300,6 +303,30 @@ async fn ensure_provider(
         .select(providers::id)
         .first(conn)
         .await
+}
+
+/// A database that once served development may know stand-ins; in production they are switched off.
+async fn retire_stand_ins(conn: &mut AsyncPgConnection) -> QueryResult<()> {
+    let adapters: Vec<&str> = Adapter::ALL
+        .into_iter()
+        .filter(|adapter| adapter.is_stand_in())
+        .map(Adapter::as_str)
+        .collect();
+    let retired = diesel::update(
+        providers::table
+            .filter(providers::adapter.eq_any(adapters))
+            .filter(providers::status.ne("inactive")),
+    )
+    .set((
+        providers::status.eq("inactive"),
+        providers::version.eq(providers::version + 1),
+    ))
+    .execute(conn)
+    .await?;
+    if retired > 0 {
+        tracing::warn!(retired, "development stand-ins were switched off");
+    }
+    Ok(())
 }
 
 async fn ensure_templates(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<()> {

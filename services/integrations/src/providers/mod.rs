@@ -52,20 +52,23 @@ impl Adapter {
         }
     }
 
+    /// Every client.
+    pub const ALL: [Self; 8] = [
+        Self::Kavenegar,
+        Self::Smtp,
+        Self::OpenAi,
+        Self::TalkBot,
+        Self::DevelopmentInbox,
+        Self::Sandbox,
+        Self::PaymentGateway,
+        Self::Extractive,
+    ];
+
     /// From a row; `None` for one that this version does not know.
     pub fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Kavenegar,
-            Self::Smtp,
-            Self::OpenAi,
-            Self::TalkBot,
-            Self::DevelopmentInbox,
-            Self::Sandbox,
-            Self::PaymentGateway,
-            Self::Extractive,
-        ]
-        .into_iter()
-        .find(|adapter| adapter.as_str() == text)
+        Self::ALL
+            .into_iter()
+            .find(|adapter| adapter.as_str() == text)
     }
 
     /// True for what must not exist in production.

@@ -163,3 +163,40 @@ async fn i08_only_a_superuser_switches_a_provider() {
         200
     );
 }
+
+#[tokio::test]
+async fn production_switches_off_what_development_left_behind() {
+    use integrations::Integrations;
+    use service_testing::ServiceSetup;
+    let world = World::start().await;
+    assert_eq!(
+        get(&world, "development-inbox/").await.1["status"],
+        "active"
+    );
+    let production = ServiceSetup::new()
+        .sealing()
+        .set("environment", "production")
+        .issuer(world.service.issuer.clone())
+        .database(world.service.database.clone())
+        .start::<Integrations>()
+        .await;
+    for slug in [
+        "development-inbox",
+        "development-mail",
+        "sandbox",
+        "tabib-extractive",
+    ] {
+        let request = production
+            .get(&format!("/api/integrations/providers/{slug}/"))
+            .bearer_auth(world.admin());
+        assert_eq!(answer(request).await.1["status"], "inactive", "{slug}");
+    }
+    let token = production.issuer.service("auth-otp");
+    let send = production.post("/internal/messages/").bearer_auth(token);
+    let (status, refused) = answer(send.json(&sms("k1", "synchronous", "otp", "1"))).await;
+    assert_eq!(
+        (status, &refused["state"]),
+        (502, &json!("refused")),
+        "no provider is honest, an inbox is not"
+    );
+}
