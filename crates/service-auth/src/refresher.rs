@@ -52,7 +52,12 @@ async fn keep_keys(inner: Weak<Inner>) {
         inner.revocations.forget_expired();
         let waiting = inner.people.is_waiting() || inner.patients.is_waiting();
         drop(inner);
-        tokio::time::sleep(if waiting { FIRST_KEYS_EVERY } else { KEYS_EVERY }).await;
+        tokio::time::sleep(if waiting {
+            FIRST_KEYS_EVERY
+        } else {
+            KEYS_EVERY
+        })
+        .await;
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) async fn written_and_approved(story: &Story) -> Result<()> {
         ensure!(latest.get(key).is_some(), "a version lacks {key}: {latest}");
     }
     story.tell(format!(
-        "GET /api/contents/{content}/versions/ → 200, {} version",
+        "GET /api/contents/{content}/versions/ → 200, {} in the list",
         versions.len()
     ));
     let after = story
