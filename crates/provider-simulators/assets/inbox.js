@@ -12,10 +12,11 @@ const element = (name, className, text) => {
   return node;
 };
 
-const text = (value) => {
+const text = (value, channel) => {
   const node = element("p", "text");
   node.dir = "auto";
-  const code = /[0-9۰-۹٠-٩]{4,10}/.exec(value);
+  // Only an SMS carries a one-time code; in a letter any number would be marked.
+  const code = channel === "sms" ? /[0-9۰-۹٠-٩]{4,10}/.exec(value) : null;
   if (!code) { node.textContent = value; return node; }
   const button = element("button", "code", code[0]);
   button.type = "button";
@@ -39,7 +40,7 @@ const card = (message) => {
     subject.dir = "auto";
     node.append(subject);
   }
-  node.append(text(message.text));
+  node.append(text(message.text, message.channel));
   if (message.html) {
     const link = element("a", "html", "HTML part");
     link.href = `/dev/inbox/messages/${message.id}/html`;
