@@ -101,7 +101,7 @@ impl From<ContentError> for ApiError {
             }
             ContentError::LimitExceeded(detail) => Self::new(
                 actix_web::http::StatusCode::PAYMENT_REQUIRED,
-                "USAGE_LIMIT_EXCEEDED",
+                "usage.limit_exceeded",
                 detail.clone(),
             )
             .contract(json!({"error": "Usage limit exceeded", "detail": detail})),

@@ -353,3 +353,34 @@ async fn c01_many_jobs_on_two_workers_are_each_done_once() {
     );
     second.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c01_a_slow_call_keeps_its_claim() {
+    let server = integrations(vec![written("text").set_delay(Duration::from_secs(3))]).await;
+    let setup = |setup: service_testing::ServiceSetup| {
+        setup
+            .set("peers.integrations", server.uri())
+            .set("generation.claim_seconds", 3)
+    };
+    let mut shop = Workshop::open_with(setup).await;
+    let draft = shop.draft().await;
+    let started = generate(&shop, draft).await;
+    shop.service.start_worker();
+    eventually(Duration::from_secs(10), async || {
+        !bodies(&server).await.is_empty()
+    })
+    .await;
+    let path = format!("/api/ai/jobs/{}/", started["job_id"]);
+    let clock = shop.service.clock.clone();
+    eventually(Duration::from_secs(20), async || {
+        // Slower than the renewals, and far beyond the first claim in all.
+        clock.advance(TimeDelta::milliseconds(200));
+        shop.get(&shop.viewer, &path).await.ok()["status"] == "completed"
+    })
+    .await;
+    let job = shop.get(&shop.viewer, &path).await.ok();
+    assert_eq!(
+        (&job["retry_count"], bodies(&server).await.len()),
+        (&json!(0), 1)
+    );
+}

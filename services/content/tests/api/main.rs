@@ -7,6 +7,7 @@ mod audit;
 mod contents;
 mod copies;
 mod generation;
+mod migrations;
 mod permissions;
 mod projects;
 mod routes;
