@@ -133,6 +133,18 @@ pub struct ReportSettings {
 service_http::common_sections!(Settings);
 
 impl Settings {
+    /// Failed logins per address within the window: a hundred times as many on a developer's machine, where everybody
+    /// shares one address (decision 13).
+    #[must_use]
+    pub fn login_attempts_per_ip(&self) -> u32 {
+        let wider = if self.environment == Environment::Development {
+            100
+        } else {
+            1
+        };
+        self.portal.max_login_attempts_per_ip.saturating_mul(wider)
+    }
+
     /// Whether cookies need HTTPS; only a development platform is plain HTTP.
     #[must_use]
     pub fn secure_cookies(&self) -> bool {

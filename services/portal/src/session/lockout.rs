@@ -46,6 +46,7 @@ pub(crate) enum Gate {
 pub(crate) async fn begin(
     conn: &mut AsyncPgConnection,
     settings: &PortalSettings,
+    per_address: u32,
     lookup: &[u8; 32],
     source: &Source,
     now: DateTime<Utc>,
@@ -85,7 +86,7 @@ pub(crate) async fn begin(
     .await?;
     let mut wait = until(&mine, settings.max_login_attempts, window, now).max(until(
         &address,
-        settings.max_login_attempts_per_ip,
+        per_address,
         window,
         now,
     ));

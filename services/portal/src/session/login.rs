@@ -69,11 +69,15 @@ pub(crate) async fn login(
         ip: who.ip(),
         device: known_device(state, request, &lookup),
     };
+    let (limits, per_address) = (
+        &state.settings.portal,
+        state.settings.login_attempts_per_ip(),
+    );
     let gate = state
         .db
         .transaction(async |conn| {
             Ok::<_, SessionError>(
-                lockout::begin(conn, &state.settings.portal, &lookup, &source, now).await?,
+                lockout::begin(conn, limits, per_address, &lookup, &source, now).await?,
             )
         })
         .await?;

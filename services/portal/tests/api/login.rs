@@ -224,6 +224,24 @@ async fn r15_parallel_guesses_do_not_slip_past_the_lock() {
 }
 
 #[tokio::test]
+async fn r15_one_address_guesses_at_many_keys_only_so_often() {
+    let clinic = Clinic::open_with(|setup| setup.set("portal.max_login_attempts_per_ip", 6)).await;
+    let keys = clinic.keys(&clinic.patient().await).await;
+    for guess in 2..8 {
+        clinic
+            .try_login(&format!("ZZZZZZZZZZZ{guess}"), "zzzzzzzz")
+            .await
+            .ok(401);
+    }
+    assert_eq!(
+        clinic.try_login(&keys.key, &keys.password).await.status,
+        429
+    );
+    clinic.service.clock.advance(TimeDelta::seconds(301));
+    clinic.try_login(&keys.key, &keys.password).await.ok(200);
+}
+
+#[tokio::test]
 async fn q_a8_strangers_do_not_lock_out_a_known_device() {
     let clinic =
         Clinic::open_with(|setup| setup.set("portal.max_unknown_attempts_per_day", 7)).await;
