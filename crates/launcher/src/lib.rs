@@ -13,6 +13,7 @@ pub mod database;
 pub mod demo;
 pub mod doctor;
 pub mod environment;
+pub mod health;
 pub mod install;
 pub mod layout;
 pub mod logs;

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
+use crate::health::{answers_ready, http_client};
 use crate::layout::Layout;
 use crate::state::RunState;
-use crate::supervisor::{answers_ready, http_client};
 use crate::ui;
 
 /// Prints the status. Answers whether a platform runs and every process of it is ready.

@@ -13,6 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::health::{answers_ready, http_client, why_not_ready};
 use crate::process::ProcessId;
 use crate::state::{ProcessState, RunState};
 
@@ -176,39 +177,6 @@ impl Drop for Supervisor {
         for watched in &self.watched {
             watched.task.abort();
         }
-    }
-}
-
-/// A client for health routes of this machine: no proxy, short timeouts.
-pub fn http_client() -> Result<reqwest::Client> {
-    reqwest::Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(5))
-        .build()
-        .context("cannot build an HTTP client")
-}
-
-/// Whether `/health/ready` on this port answers 200.
-pub async fn answers_ready(client: &reqwest::Client, port: u16) -> bool {
-    client
-        .get(format!("http://127.0.0.1:{port}/health/ready"))
-        .send()
-        .await
-        .is_ok_and(|answer| answer.status().is_success())
-}
-
-async fn why_not_ready(client: &reqwest::Client, port: u16) -> String {
-    let answer = client
-        .get(format!("http://127.0.0.1:{port}/health/ready"))
-        .send()
-        .await;
-    match answer {
-        Ok(answer) => {
-            let status = answer.status();
-            let text = answer.text().await.unwrap_or_default();
-            format!("its health route answers {status}: {text}")
-        }
-        Err(_) => format!("nothing answers on port {port}"),
     }
 }
 

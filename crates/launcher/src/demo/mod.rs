@@ -3,6 +3,7 @@
 //!
 //! It can be told again and again on a used platform: the patient of each telling is new.
 
+mod answer;
 pub mod http;
 pub mod inbox;
 pub mod session;
