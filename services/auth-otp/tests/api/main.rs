@@ -14,6 +14,7 @@ mod q_a2;
 mod q_a4;
 mod q_a5;
 mod q_a6;
+mod roles;
 mod sessions;
 mod setup;
 mod staff;
