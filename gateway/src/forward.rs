@@ -131,9 +131,11 @@ pub async fn forward(
     authorization: &Authorization,
 ) -> Result<HttpResponse, Refusal> {
     let settings = &worker.shared.settings;
+    // HTTP/2 says nothing in the head about a body of unknown length; reads have none.
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD);
     let has_body = length.is_some_and(|length| length > 0)
         || request.headers().contains_key(header::TRANSFER_ENCODING)
-        || (request.version() == Version::HTTP_2 && !matches!(payload, Payload::None));
+        || (request.version() == Version::HTTP_2 && length.is_none() && !safe);
     let (body, upload) = if has_body {
         let guarded = GuardedBody::new(
             payload,
@@ -150,7 +152,6 @@ pub async fn forward(
     } else {
         (RequestBody::Empty, None)
     };
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD);
     let repeatable =
         route.retry == Retry::Safe && (safe || request.headers().contains_key("idempotency-key"));
     let make_head = || head(worker, request, context, authorization);

@@ -1,7 +1,7 @@
 //! Foreign origins: an allow-list, never an echo (cimef.md ⚑4). Same origin needs nothing.
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{Method, StatusCode, Version};
 use actix_web::{HttpRequest, HttpResponse};
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -46,10 +46,16 @@ impl Cors {
         if self.origins.iter().any(|allowed| allowed == origin) {
             return Origin::Allowed;
         }
-        let host = request
-            .headers()
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok());
+        let host = match request.version() {
+            Version::HTTP_2 => request
+                .uri()
+                .authority()
+                .map(|authority| authority.as_str()),
+            _ => request
+                .headers()
+                .get(header::HOST)
+                .and_then(|host| host.to_str().ok()),
+        };
         match (origin.split_once("://"), host) {
             (Some(("http" | "https", authority)), Some(host))
                 if authority.eq_ignore_ascii_case(host) =>

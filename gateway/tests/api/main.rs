@@ -14,4 +14,5 @@ mod q_g4_slow;
 mod q_g5_bodies;
 mod q_g5_memory;
 mod resilience;
+mod tls;
 mod websockets;
