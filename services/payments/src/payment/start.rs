@@ -1,10 +1,11 @@
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use chrono::TimeDelta;
 use common_types::Money;
 use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::{Value, json};
+use service_audit::{ActorKind, AuditEntry};
 use service_db::violated;
 use service_http::idempotency::{self, Stored};
 use uuid::Uuid;
@@ -41,8 +42,30 @@ pub struct StartPayment {
     pub description: String,
     /// Where the payer is sent afterwards.
     pub return_url: Option<String>,
+    /// From where it was asked for; for the audit row.
+    pub origin: Origin,
     /// The request's key. Without one, a repeat within 30 seconds is the same payment.
     pub request: Option<Request>,
+}
+
+/// From where a payment is started.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The client's address.
+    pub ip: IpAddr,
+    /// The request's id.
+    pub request_id: Option<String>,
+}
+
+impl Origin {
+    /// The running request, seen from `ip`.
+    #[must_use]
+    pub fn here(ip: IpAddr) -> Self {
+        Self {
+            ip,
+            request_id: service_telemetry::current_request_id(),
+        }
+    }
 }
 
 /// A request with an `Idempotency-Key`.
@@ -136,6 +159,7 @@ async fn begin(state: &AppState, order: &StartPayment) -> Result<Begun, PaymentE
                 store::insert_payment(conn, id, order, provider, (now, expires_at)).await?;
             let details = json!({ "purpose": order.purpose.as_str(), "provider": provider });
             store::insert_log(conn, id, "request", details, now).await?;
+            service_audit::record(conn, audit_entry(id, order, now)).await?;
             // Found by the worker when this process dies before the provider answers.
             let soon = next_check(2, true, true, now);
             transitions::note_check(conn, id, soon).await?;
@@ -151,6 +175,25 @@ async fn begin(state: &AppState, order: &StartPayment) -> Result<Begun, PaymentE
         }
         other => other,
     }
+}
+
+/// Who started which payment, of what, from where.
+fn audit_entry(id: Uuid, order: &StartPayment, now: chrono::DateTime<chrono::Utc>) -> AuditEntry {
+    let actor = order
+        .payer_id
+        .map(|payer| payer.to_string())
+        .unwrap_or_default();
+    AuditEntry::new(actor, ActorKind::User, "payment.started", now)
+        .subject("payment", id)
+        .organization(Some(order.organization_id))
+        .origin(Some(order.origin.ip), order.origin.request_id.clone())
+        .details(json!({
+            "purpose": order.purpose.as_str(),
+            "amount": order.price.amount,
+            "currency": order.price.currency.code(),
+            "invoice_id": order.invoice_id,
+            "soapify_user_id": order.soapify_user_id,
+        }))
 }
 
 async fn earlier_by_key(

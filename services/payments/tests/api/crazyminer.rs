@@ -54,6 +54,33 @@ async fn y01_a_doctor_pays_for_a_soapify_user() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_started_payment_leaves_one_audit_row() {
+    let clinic = Clinic::new().await;
+    let token = clinic.doctor_token();
+    let body = json!({ "amount": 500_000, "soapify_user_id": "u-1" });
+    let first: Value = clinic
+        .post(SOAPIFY, &token, &body)
+        .await
+        .json()
+        .await
+        .unwrap();
+    // The repeat within thirty seconds is the same payment.
+    let repeat: Value = clinic
+        .post(SOAPIFY, &token, &body)
+        .await
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(first["transaction_id"], repeat["transaction_id"]);
+    let rows = clinic.audit_rows("payment.started").await;
+    assert_eq!(rows.len(), 1);
+    let (actor, subjects, ip) = &rows[0];
+    assert_eq!(*actor, clinic.doctor.to_string());
+    assert_eq!(subjects[0], first["transaction_id"].as_str().unwrap());
+    assert_eq!(ip.as_deref(), Some("127.0.0.1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn y01_wrong_variants_answer_in_the_contracts_words() {
     let clinic = Clinic::new().await;
     let token = clinic.doctor_token();

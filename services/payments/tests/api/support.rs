@@ -218,6 +218,31 @@ impl Clinic {
         self.number(&sql).await
     }
 
+    /// Actor, subjects and address of the audit rows of one action.
+    pub(crate) async fn audit_rows(
+        &self,
+        action: &str,
+    ) -> Vec<(String, Vec<String>, Option<String>)> {
+        #[derive(diesel::QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            actor: String,
+            #[diesel(sql_type = diesel::sql_types::Array<diesel::sql_types::Text>)]
+            subject_ids: Vec<String>,
+            #[diesel(sql_type = diesel::sql_types::Nullable<diesel::sql_types::Text>)]
+            ip: Option<String>,
+        }
+        let mut conn = self.db().get().await.unwrap();
+        diesel::sql_query("SELECT actor, subject_ids, ip FROM audit_entries WHERE action = $1")
+            .bind::<diesel::sql_types::Text, _>(action)
+            .load::<Row>(&mut conn)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|row| (row.actor, row.subject_ids, row.ip))
+            .collect()
+    }
+
     pub(crate) async fn status_of(&self, payment: &str) -> String {
         let id = Uuid::parse_str(payment).unwrap();
         let mut conn = self.db().get().await.unwrap();

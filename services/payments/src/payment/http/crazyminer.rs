@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, http::StatusCode, web::Data};
 use common_types::{Money, PhoneNumber};
 use serde_json::{Map, Value, json};
 use service_http::{
-    Allowed, ApiError, Caller, Doctor, JsonBytes, OrganizationMember, Path,
+    Allowed, ApiError, Caller, ClientIp, Doctor, JsonBytes, OrganizationMember, Path,
     idempotency::{OptionalKey, body_hash},
 };
 use uuid::Uuid;
@@ -20,7 +20,7 @@ use crate::{
         },
         find_by_reference, find_payment,
         parse::{self, BadAmount},
-        start::{self, Request},
+        start::{self, Origin, Request},
         store::{Whose, list_payments},
     },
     person, providers,
@@ -37,6 +37,7 @@ const NEWEST: i64 = 20;
 pub(crate) async fn create_wallet_charge(
     state: Data<AppState>,
     caller: Allowed<OrganizationMember>,
+    ip: ClientIp,
     key: OptionalKey,
     body: JsonBytes<Map<String, Value>>,
 ) -> Result<HttpResponse, ApiError> {
@@ -59,6 +60,7 @@ pub(crate) async fn create_wallet_charge(
         soapify_user_id: None,
         description,
         return_url: None,
+        origin: Origin::here(ip.0),
         request: request(key, &caller.sub, "/crazyminer/payment/create/", &body.bytes),
     };
     let echo = body.value.get("amount").cloned().unwrap_or_default();
@@ -84,6 +86,7 @@ pub(crate) async fn create_wallet_charge(
 pub(crate) async fn create_soapify_payment(
     state: Data<AppState>,
     caller: Allowed<Doctor>,
+    ip: ClientIp,
     key: OptionalKey,
     body: JsonBytes<Map<String, Value>>,
 ) -> Result<HttpResponse, ApiError> {
@@ -118,6 +121,7 @@ pub(crate) async fn create_soapify_payment(
         soapify_user_id: Some(user.clone()),
         description,
         return_url: None,
+        origin: Origin::here(ip.0),
         request: request(
             key,
             &caller.sub,

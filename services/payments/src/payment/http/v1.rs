@@ -5,8 +5,8 @@ use common_types::{Page, internal::portal::PayableInvoice};
 use serde_json::json;
 use service_auth::InternalError;
 use service_http::{
-    Allowed, ApiError, ClinicStaff, JsonBytes, MoneyStaff, PageQuery, Path, Permission, Query,
-    Text,
+    Allowed, ApiError, ClientIp, ClinicStaff, JsonBytes, MoneyStaff, PageQuery, Path, Permission,
+    Query, Text,
     idempotency::{Key, Stored, body_hash},
     paginate,
 };
@@ -19,7 +19,7 @@ use crate::{
         Payment, PaymentError, Purpose, StartPayment,
         dto::{CreatePaymentRequest, PaymentResponse},
         find_payment,
-        start::{self, Request, earlier_answer},
+        start::{self, Origin, Request, earlier_answer},
         store::{self, Whose},
     },
 };
@@ -36,6 +36,7 @@ const CLOSED: [&str; 4] = ["paid", "cancelled", "refunded", "void"];
 pub(crate) async fn create_payment(
     state: Data<AppState>,
     caller: Allowed<ClinicStaff>,
+    ip: ClientIp,
     key: Key,
     body: JsonBytes<CreatePaymentRequest>,
 ) -> Result<HttpResponse, ApiError> {
@@ -64,6 +65,7 @@ pub(crate) async fn create_payment(
         key: key.0,
         body_hash: body_hash(&body.bytes),
     };
+    let origin = Origin::here(ip.0);
     let (state, payer) = (state.get_ref().clone(), caller.sub);
     let started = to_the_end(async move {
         if let Some(stored) = earlier_answer(&state, &request).await? {
@@ -83,6 +85,7 @@ pub(crate) async fn create_payment(
             // The provider shows the number, not whose invoice it is.
             description: invoice.invoice_number,
             return_url: asked.return_url,
+            origin,
             request: Some(request),
         };
         Ok::<Stored, Refused>(start::start(state, order, render).await?)
