@@ -14,6 +14,12 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 const GET_TRIES: u32 = 3;
 /// The first pause between two tries; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// A call that certainly did nothing, because its peer is just starting, is sent again so many times…
+const STARTING_TRIES: u32 = 5;
+/// …with this pause.
+const STARTING_PAUSE: Duration = Duration::from_millis(300);
+/// The code with which a service answers while it has no keys to check our token with.
+const NO_KEYS_YET: &str = "auth.keys_unavailable";
 /// A larger answer is refused.
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
@@ -67,8 +73,18 @@ impl InternalError {
     pub fn is_unknown(&self) -> bool {
         match self {
             Self::Timeout | Self::Answer(_) => true,
-            Self::Status { status, .. } => matches!(status, 500 | 503 | 504),
+            Self::Status { status, .. } => matches!(status, 500 | 503 | 504) && !self.is_starting(),
             Self::Connect | Self::Token(_) => false,
+        }
+    }
+
+    /// Whether the peer did nothing because it is just starting: it does not listen yet, or has not
+    /// fetched the keys that our token is checked with.
+    fn is_starting(&self) -> bool {
+        match self {
+            Self::Connect => true,
+            Self::Status { status: 503, body } => body.contains(NO_KEYS_YET),
+            _ => false,
         }
     }
 
@@ -134,7 +150,7 @@ impl InternalClient {
         }
     }
 
-    /// `POST base+path` with a JSON body, once.
+    /// `POST base+path` with a JSON body; its work is asked for once.
     ///
     /// # Errors
     /// Any [`InternalError`]; [`InternalError::is_unknown`] tells whether the work may have been done.
@@ -163,6 +179,19 @@ impl InternalClient {
         {
             self.tokens.invalidate(&token);
             let token = self.tokens.token().await?;
+            result = self.send(&method, path, body, &token).await;
+        }
+        // So did a call to a peer that is just starting. (A GET is repeated by its caller above.)
+        let tries = if method == Method::GET {
+            1
+        } else {
+            STARTING_TRIES
+        };
+        for _ in 1..tries {
+            if !result.as_ref().is_err_and(InternalError::is_starting) {
+                break;
+            }
+            tokio::time::sleep(STARTING_PAUSE).await;
             result = self.send(&method, path, body, &token).await;
         }
         let bytes = result?;

@@ -155,6 +155,32 @@ async fn a_refused_token_is_replaced_once() {
 }
 
 #[tokio::test]
+async fn a_peer_that_is_just_starting_is_asked_again() {
+    let server = MockServer::start().await;
+    let starting = json!({"code": "auth.keys_unavailable", "status": 503});
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(503).set_body_json(&starting))
+        .up_to_n_times(2)
+        .expect(2)
+        .mount(&server)
+        .await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(201).set_body_json(json!(1)))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let sent = client(&server)
+        .post_json::<_, i32>("/internal/x", &json!({}))
+        .await;
+    assert_eq!(sent, Ok(1));
+    let never = InternalError::Status {
+        status: 503,
+        body: starting.to_string(),
+    };
+    assert!(!never.is_unknown(), "it certainly did nothing");
+}
+
+#[tokio::test]
 async fn silence_and_absence_are_told_apart() {
     let server = MockServer::start().await;
     Mock::given(method("POST"))
