@@ -18,6 +18,8 @@ pub enum Program {
     Redis,
     RabbitMq,
     Chromium,
+    /// Reads the text of PDF files.
+    PdfToText,
 }
 
 impl Program {
@@ -28,6 +30,7 @@ impl Program {
             Self::Redis => "redis-server",
             Self::RabbitMq => "rabbitmq-server",
             Self::Chromium => "chromium",
+            Self::PdfToText => "poppler-utils",
         }
     }
 
@@ -40,6 +43,7 @@ impl Program {
             Self::Chromium => on_path("chromium")
                 .or_else(|| on_path("chromium-browser"))
                 .or_else(|| on_path("google-chrome")),
+            Self::PdfToText => on_path("pdftotext"),
         }
     }
 }

@@ -101,10 +101,12 @@ pub async fn prepare(layout: &Layout) -> Result<()> {
         step.failed();
         return Err(error);
     }
-    let chromium = install::ensure(&[Program::Chromium], &step).await;
+    let viewers = install::ensure(&[Program::Chromium, Program::PdfToText], &step).await;
     step.done("PostgreSQL, Redis and RabbitMQ are installed");
-    if let Err(error) = chromium {
-        ui::warn(format!("    the page check needs Chromium: {error:#}"));
+    if let Err(error) = viewers {
+        ui::warn(format!(
+            "    the checks of pages and of PDF texts need more: {error:#}"
+        ));
     }
     run::web(layout, false).await
 }

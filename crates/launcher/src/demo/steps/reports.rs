@@ -279,6 +279,29 @@ pub(super) async fn patient_reads(
         "the download was not counted: {counted}"
     );
     story.tell("GET /api/reports/admin/ → 200 download_count 1");
+    download_is_audited(story, report).await
+}
+
+/// The clinic's admin sees who downloaded the report, once.
+async fn download_is_audited(story: &Story, report: &Report) -> Result<()> {
+    let admin = story.token("admin").await?;
+    let trail = story
+        .http
+        .get(&format!(
+            "/api/admin/portal/audit/?action=report.downloaded&subject={}",
+            report.id
+        ))
+        .bearer(&admin)
+        .send()
+        .await?
+        .expect(200)?;
+    let rows = trail.list("results")?;
+    ensure!(
+        rows.len() == 1 && rows[0]["actor_kind"] == "patient" && rows[0]["outcome"] == "success",
+        "the audit does not hold one download by the patient: {}",
+        trail.short()
+    );
+    story.tell("GET /api/admin/portal/audit/ → 200 one row: report.downloaded by the patient");
     Ok(())
 }
 
