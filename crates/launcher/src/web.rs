@@ -103,7 +103,9 @@ async fn npm(
         .current_dir(web)
         // The scripts of package.json call `node` by name.
         .env("PATH", format!("{}:{path}", folder.display()))
-        .env("CI", "1");
+        .env("CI", "1")
+        .env("NO_COLOR", "1")
+        .env("FORCE_COLOR", "0");
     let output = watch(command, &log, |line, _| step.note(line)).await?;
     match output {
         Ok(_) => Ok(()),

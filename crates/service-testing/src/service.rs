@@ -210,6 +210,9 @@ impl ServiceSetup {
             state,
             http: reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
+                // A server that refuses a request unread closes the connection; no other request
+                // may be on it.
+                .pool_max_idle_per_host(0)
                 .build()
                 .expect("http client"),
             running: Some(running),

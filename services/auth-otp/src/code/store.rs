@@ -105,17 +105,20 @@ pub(crate) async fn raise_attempts(
     .optional()
 }
 
-/// Uses the code; true for exactly one caller.
+/// Uses a code that was judged right; true for exactly one caller. An attempt too many may have spent the code since
+/// it was compared: the comparison came first, so a flood of guesses cannot take the right one's place. A code that a
+/// newer one replaced stays spent.
 pub(crate) async fn use_code(
     conn: &mut AsyncPgConnection,
     id: Uuid,
     now: DateTime<Utc>,
 ) -> QueryResult<bool> {
+    let exhausted = one_time_codes::attempts.ge(one_time_codes::max_attempts);
     let used = diesel::update(
         one_time_codes::table
             .find(id)
             .filter(one_time_codes::used_at.is_null())
-            .filter(one_time_codes::spent_at.is_null()),
+            .filter(one_time_codes::spent_at.is_null().or(exhausted)),
     )
     .set(one_time_codes::used_at.eq(now))
     .execute(conn)
