@@ -21,6 +21,8 @@ async fn q_e1_killing_any_process_during_the_story_loses_nothing() {
     let stage = Stage::alone().await.unwrap();
     let data = stage.share.running.data.clone();
     let mut options = stage.options();
+    // What a dead worker held is taken up again when its lease ends: later, and not lost.
+    options.patience = Duration::from_secs(150);
     options.before_step = Some(Arc::new(move |step| {
         let data = data.clone();
         Box::pin(async move {

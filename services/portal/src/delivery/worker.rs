@@ -16,8 +16,10 @@ use super::{
 use crate::{access, clinic, patient, state::AppState};
 
 const POLL: Duration = Duration::from_millis(500);
-const LEASE: TimeDelta = TimeDelta::seconds(60);
-const BATCH: i64 = 20;
+/// A worker that died gives its messages back after this; one that was only slow is harmless, because integrations
+/// knows each message by its id.
+const LEASE: TimeDelta = TimeDelta::seconds(15);
+const BATCH: i64 = 5;
 /// With growing pauses this is about a day.
 const MAX_ATTEMPTS: i32 = 30;
 
