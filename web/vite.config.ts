@@ -12,5 +12,12 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   server: { proxy: { "/api": gateway, "/dev": gateway } },
-  test: { environment: "jsdom", globals: true, setupFiles: ["./src/setup-tests.ts"], css: false },
+  test: {
+    environment: "jsdom",
+    globals: true,
+    setupFiles: ["./src/setup-tests.ts"],
+    css: false,
+    // A busy machine is slow, not wrong.
+    testTimeout: 60_000,
+  },
 });

@@ -4,7 +4,12 @@
 //! survive a change of machine. Each benchmark checks its own answers; a fast wrong answer fails the run.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod auth;
 pub mod gateway;
+mod ground;
+mod load;
+pub mod payments;
+mod postgres;
 pub mod process;
 pub mod report;
 pub mod wrk;

@@ -23,7 +23,7 @@ struct Cli {
     seconds: u64,
 }
 
-const NAMES: [&str; 1] = ["gateway"];
+const NAMES: [&str; 3] = ["gateway", "auth", "payments"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -39,11 +39,8 @@ async fn main() -> ExitCode {
     let seconds = Duration::from_secs(cli.seconds.clamp(2, 60));
     let mut report = Report::start();
     // Bounded: a hanging peer must not hold a machine.
-    let outcome = tokio::time::timeout(
-        Duration::from_secs(600),
-        bench::gateway::run(&cli.binaries, seconds, &mut report),
-    )
-    .await;
+    let outcome =
+        tokio::time::timeout(Duration::from_secs(600), run(&cli, seconds, &mut report)).await;
     let written = report.write(&cli.report);
     report.print();
     match (outcome, written) {
@@ -54,6 +51,21 @@ async fn main() -> ExitCode {
         (Ok(Err(error)), _) => fail(&format!("{error:#}")),
         (Err(_), _) => fail("not finished within ten minutes"),
     }
+}
+
+/// The named benchmark, or all.
+async fn run(cli: &Cli, seconds: Duration, report: &mut Report) -> anyhow::Result<()> {
+    let wanted = |name: &str| cli.name.as_deref().is_none_or(|given| given == name);
+    if wanted("gateway") {
+        bench::gateway::run(&cli.binaries, seconds, report).await?;
+    }
+    if wanted("auth") {
+        bench::auth::run(&cli.binaries, seconds, report).await?;
+    }
+    if wanted("payments") {
+        bench::payments::run(&cli.binaries, seconds, report).await?;
+    }
+    Ok(())
 }
 
 #[allow(clippy::print_stderr)]

@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use actix_web::HttpRequest;
+use actix_http::{HttpMessage as _, Request as ClientRequest};
 use actix_web::http::header::{self, HeaderMap};
 use common_types::claims::{AccessClaims, PortalClaims};
 use service_auth::{AuthError, Verifier};
-use uuid::Uuid;
 
 use crate::refusal::Refusal;
 use crate::routes::{CallerKind, Route};
@@ -30,20 +29,20 @@ pub enum Caller {
 
 impl Caller {
     /// What limits by caller count.
-    pub fn subject(&self) -> Option<Vec<u8>> {
+    pub fn subject(&self) -> Option<&[u8]> {
         match self {
             Self::Anonymous => None,
-            Self::User(claims) => Some(claims.sub.as_bytes().to_vec()),
-            Self::Patient(claims) => Some(claims.sub.as_bytes().to_vec()),
-            Self::Key(key) => Some(key.as_bytes().to_vec()),
+            Self::User(claims) => Some(claims.sub.as_bytes()),
+            Self::Patient(claims) => Some(claims.sub.as_bytes()),
+            Self::Key(key) => Some(key.as_bytes()),
         }
     }
 
     /// What limits by organisation count.
-    pub fn organization(&self) -> Option<Uuid> {
+    pub fn organization(&self) -> Option<&[u8]> {
         match self {
-            Self::User(claims) => claims.org,
-            Self::Patient(claims) => Some(claims.org),
+            Self::User(claims) => claims.org.as_ref().map(|id| id.as_bytes().as_slice()),
+            Self::Patient(claims) => Some(claims.org.as_bytes()),
             Self::Anonymous | Self::Key(_) => None,
         }
     }
@@ -107,7 +106,7 @@ fn looks_like_jwt(token: &str) -> bool {
 /// [`Refusal::NoCredentials`], [`Refusal::BadToken`], or [`Refusal::Unavailable`] while the keys cannot be fetched.
 pub async fn admit(
     route: &Route,
-    request: &HttpRequest,
+    request: &ClientRequest,
     verifier: &Verifier,
 ) -> Result<Admitted, Refusal> {
     if route.is_public() {
@@ -116,7 +115,7 @@ pub async fn admit(
     let from_query = route
         .token_query
         .as_deref()
-        .and_then(|name| query_value(request.query_string(), name));
+        .and_then(|name| query_value(request.uri().query().unwrap_or_default(), name));
     let credential = credential(request.headers());
     let (bearer, standard) = match (&from_query, &credential) {
         (Some(token), _) => (Some(token.as_str()), true),
@@ -162,7 +161,7 @@ pub async fn admit(
     if route.callers.contains(&CallerKind::ApiKey)
         && let Some(key) = request
             .headers()
-            .get("x-api-key")
+            .get(&crate::headers::X_API_KEY)
             .and_then(|value| value.to_str().ok())
     {
         return Ok(Admitted {
@@ -170,7 +169,8 @@ pub async fn admit(
             authorization: Authorization::Keep,
         });
     }
-    if route.websocket && query_value(request.query_string(), "ticket").is_some() {
+    if route.websocket && query_value(request.uri().query().unwrap_or_default(), "ticket").is_some()
+    {
         // A single-use ticket: chat redeems it.
         return Ok(Admitted {
             caller: Caller::Anonymous,
@@ -209,7 +209,7 @@ async fn known(route: &Route, token: &str, verifier: &Verifier) -> Result<Caller
 }
 
 /// On a public route a token that does not verify is as good as none, so that it cannot spoil a log-in.
-async fn public(request: &HttpRequest, verifier: &Verifier) -> Admitted {
+async fn public(request: &ClientRequest, verifier: &Verifier) -> Admitted {
     let anonymous = |authorization| Admitted {
         caller: Caller::Anonymous,
         authorization,

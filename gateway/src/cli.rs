@@ -11,7 +11,7 @@ use service_auth::Verifier;
 use service_config::Sources;
 
 use crate::routes::RouteTable;
-use crate::server::{Trust, start, told_to_stop};
+use crate::server::{Trust, raise_open_files, refuse_huge_pages, start, told_to_stop};
 use crate::settings::Settings;
 
 #[derive(Debug, Parser)]
@@ -27,7 +27,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Answers until SIGTERM; SIGHUP reads the route table again.
+    /// Answers until SIGTERM; SIGHUP reads the route table and the certificate again.
     Serve,
     /// Prints the document of the gateway's own routes; the merged one is served at /openapi.json.
     Openapi,
@@ -71,6 +71,8 @@ pub async fn main() -> ExitCode {
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let _telemetry = service_telemetry::init("gateway", &settings.telemetry)?;
+    refuse_huge_pages();
+    raise_open_files();
     let told = told_to_stop()?;
     let clock: SharedClock = Arc::new(SystemClock);
     let verifier = Verifier::new(&settings.auth, clock.clone())?;
@@ -115,6 +117,7 @@ pub fn own_document() -> serde_json::Value {
             "/health/ready": text("Tokens can be checked and the process is not stopping; else 503"),
             "/openapi.json": text("The merged document of all services"),
             "/api/docs/": text("Swagger UI"),
+            "/api/redoc/": text("ReDoc"),
             "/api/status/": text("Instances, breakers and routes; superusers only"),
         },
     })

@@ -1,34 +1,40 @@
 //! A request to a service and its answer back: re-serialised on both sides, streamed, nothing buffered.
 
+use std::fmt::Write as _;
 use std::rc::Rc;
 
-use actix_web::body::BodySize;
-use actix_web::dev::Payload;
+use actix_http::{HttpMessage as _, Request as ClientRequest};
+use actix_web::HttpResponse;
+use actix_web::body::{BodySize, BoxBody};
+use actix_web::http::header::HeaderValue;
 use actix_web::http::{Method, StatusCode, Version, header};
-use actix_web::{HttpRequest, HttpResponse};
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
-use hyper::body::{Body, Incoming};
+use bytes::BytesMut;
 use tokio::time::Instant;
 
 use crate::auth::Authorization;
 use crate::door::context::Context;
 use crate::handler::Worker;
-use crate::headers::{may_enter, may_leave, named_in_connection};
+use crate::headers::{may_enter, named_in_connection};
 use crate::refusal::Refusal;
 use crate::routes::{Retry, Route};
-use crate::upstream::body::{
-    AnswerBody, BodyFailure, BodyRules, BodyState, GuardedBody, Lease, RequestBody,
-};
+use crate::upstream::answer::{Head, Length};
+use crate::upstream::body::{BodyFailure, BodyRules, BodyState, GuardedBody, RequestBody};
+use crate::upstream::download::{AnswerBody, Lease};
 use crate::upstream::send::{Outgoing, SendError, send};
+use crate::wire::flow::ClientBody;
 
 /// The header under which the gateway vouches for the client's address.
-pub const CLIENT_IP: HeaderName = HeaderName::from_static(service_auth::client_ip::HEADER);
+pub const CLIENT_IP: &str = service_auth::client_ip::HEADER;
+
+/// So much of a body is waited for before a service is called: most JSON bodies are whole then, and a client that
+/// drips holds no place at the service.
+const SETTLED_BYTES: usize = 8 * 1024;
 
 /// Checks what the head says about the body.
 ///
 /// # Errors
 /// 415 for a compressed body, 413 for one that announces too much.
-pub fn check_body(request: &HttpRequest, route: &Route) -> Result<Option<u64>, Refusal> {
+pub fn check_body(request: &ClientRequest, route: &Route) -> Result<Option<u64>, Refusal> {
     if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING) {
         let text = encoding.to_str().unwrap_or("unknown");
         if !text.trim().eq_ignore_ascii_case("identity") {
@@ -51,70 +57,88 @@ pub fn check_body(request: &HttpRequest, route: &Route) -> Result<Option<u64>, R
     }
 }
 
-/// The head of the request as the service gets it: our own bytes, nothing copied that was not looked at.
-pub fn head(
+/// Writes the head of the request as the service gets it: our own bytes, nothing copied that was not looked at.
+/// Method, target and values were read by parsers that let no control byte pass (Q-G2, Q-G3).
+pub fn write_head(
+    out: &mut BytesMut,
     worker: &Worker,
-    request: &HttpRequest,
+    request: &ClientRequest,
     context: &Context,
     authorization: &Authorization,
-) -> Request<()> {
-    let mut outgoing = Request::new(());
-    *outgoing.method_mut() =
-        http::Method::from_bytes(request.method().as_str().as_bytes()).unwrap_or(http::Method::GET);
-    *outgoing.uri_mut() = target(request);
+    behind: Behind,
+) {
+    out.extend_from_slice(request.method().as_str().as_bytes());
+    out.extend_from_slice(b" ");
+    let target = request.uri().path_and_query();
+    out.extend_from_slice(target.map_or("/", |target| target.as_str()).as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    let mut line = |name: &str, value: &[u8]| {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value);
+        out.extend_from_slice(b"\r\n");
+    };
+    if let Some(host) = host(request) {
+        line("host", host);
+    }
     let named = named_in_connection(request.headers());
-    let headers = outgoing.headers_mut();
-    headers.reserve(request.headers().len() + 6);
     for (name, value) in request.headers() {
         let name = name.as_str();
-        if !may_enter(name) || named.iter().any(|other| other == name) {
-            continue;
-        }
-        if name == "authorization" && *authorization != Authorization::Keep {
-            continue;
-        }
-        // Both libraries hold the same rules for names and values, so nothing is lost here.
-        if let (Ok(name), Ok(value)) = (
-            HeaderName::from_bytes(name.as_bytes()),
-            HeaderValue::from_bytes(value.as_bytes()),
-        ) {
-            headers.append(name, value);
+        let ours = name == "authorization" && *authorization != Authorization::Keep;
+        if !ours && may_enter(name) && !named.iter().any(|other| other == name) {
+            line(name, value.as_bytes());
         }
     }
     if let Authorization::Write(text) = authorization
-        && let Ok(value) = HeaderValue::from_str(text)
+        && HeaderValue::from_str(text).is_ok()
     {
-        headers.insert(http::header::AUTHORIZATION, value);
-    }
-    if let Some(host) = host(request) {
-        headers.insert(http::header::HOST, host);
+        line("authorization", text.as_bytes());
     }
     if let Some(value) = worker.voucher.header(context.client) {
-        headers.insert(CLIENT_IP, value);
+        line(CLIENT_IP, value.as_bytes());
     }
-    if let Ok(value) = HeaderValue::from_str(context.request_id.as_str()) {
-        headers.insert(HeaderName::from_static("x-request-id"), value);
+    line("x-request-id", context.request_id.as_str().as_bytes());
+    match worker.recorded_traceparent(context) {
+        Some(recorded) => line("traceparent", recorded.as_bytes()),
+        None => line("traceparent", &context.trace.header()),
     }
-    if let Ok(value) = HeaderValue::from_str(&worker.traceparent(context)) {
-        headers.insert(HeaderName::from_static("traceparent"), value);
-    }
-    outgoing
+    // Writing to a buffer that grows cannot fail.
+    let _ = match behind {
+        Behind::Nothing => out.write_str("\r\n"),
+        Behind::Bytes(length) => write!(out, "content-length: {length}\r\n\r\n"),
+        Behind::Chunks => out.write_str("transfer-encoding: chunked\r\n\r\n"),
+        Behind::Frames => out.write_str("connection: upgrade\r\nupgrade: websocket\r\n\r\n"),
+    };
 }
 
-/// Path and query, which were checked to be canonical ASCII.
-fn target(request: &HttpRequest) -> http::Uri {
-    let uri = request.uri();
-    let text = uri.path_and_query().map_or("/", |target| target.as_str());
-    http::Uri::try_from(text).unwrap_or_else(|_| http::Uri::from_static("/"))
+/// What a head says about the bytes behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// Nothing: the call has no body.
+    Nothing,
+    /// So many bytes.
+    Bytes(u64),
+    /// Chunks.
+    Chunks,
+    /// A WebSocket's frames, when the service agrees.
+    Frames,
 }
 
-fn host(request: &HttpRequest) -> Option<HeaderValue> {
+impl Behind {
+    fn of(request: &ClientRequest, body: &RequestBody) -> Self {
+        match body.length() {
+            Some(0) if matches!(*request.method(), Method::GET | Method::HEAD) => Self::Nothing,
+            Some(length) => Self::Bytes(length),
+            None => Self::Chunks,
+        }
+    }
+}
+
+fn host(request: &ClientRequest) -> Option<&[u8]> {
     if request.version() < Version::HTTP_2 {
-        let value = request.headers().get(header::HOST)?;
-        return HeaderValue::from_bytes(value.as_bytes()).ok();
+        return Some(request.headers().get(header::HOST)?.as_bytes());
     }
-    let authority = request.uri().authority()?;
-    HeaderValue::from_str(authority.as_str()).ok()
+    Some(request.uri().authority()?.as_str().as_bytes())
 }
 
 /// Passes a request on and brings its answer.
@@ -124,8 +148,8 @@ fn host(request: &HttpRequest) -> Option<HeaderValue> {
 pub async fn forward(
     worker: &Worker,
     route: &Route,
-    request: &HttpRequest,
-    payload: Payload,
+    request: &ClientRequest,
+    body: ClientBody,
     length: Option<u64>,
     context: &Context,
     authorization: &Authorization,
@@ -137,8 +161,8 @@ pub async fn forward(
         || request.headers().contains_key(header::TRANSFER_ENCODING)
         || (request.version() == Version::HTTP_2 && length.is_none() && !safe);
     let (body, upload) = if has_body {
-        let guarded = GuardedBody::new(
-            payload,
+        let mut guarded = GuardedBody::new(
+            body,
             length,
             BodyRules {
                 most: route.body_bytes,
@@ -148,15 +172,26 @@ pub async fn forward(
             },
         );
         let state = guarded.state();
-        (RequestBody::Client(guarded), Some(state))
+        match guarded.settle(SETTLED_BYTES).await {
+            Ok(true) => (RequestBody::Whole(guarded.into_whole()), None),
+            Ok(false) => (RequestBody::Client(guarded), Some(state)),
+            Err(failure) => return Err(given_up(route, failure)),
+        }
     } else {
         (RequestBody::Empty, None)
     };
-    let repeatable =
-        route.retry == Retry::Safe && (safe || request.headers().contains_key("idempotency-key"));
-    let make_head = || head(worker, request, context, authorization);
+    let repeatable = route.retry == Retry::Safe
+        && (safe
+            || request
+                .headers()
+                .contains_key(&crate::headers::IDEMPOTENCY_KEY));
+    let write = |out: &mut BytesMut, body: &RequestBody| {
+        let behind = Behind::of(request, body);
+        write_head(out, worker, request, context, authorization, behind);
+    };
     let outgoing = Outgoing {
-        head: &make_head,
+        head: &write,
+        head_only: request.method() == Method::HEAD,
         body,
         repeatable,
         retries: settings.upstream.retries,
@@ -169,18 +204,22 @@ pub async fn forward(
     }
 }
 
+/// What the client is told about its body.
+fn given_up(route: &Route, failure: BodyFailure) -> Refusal {
+    match failure {
+        BodyFailure::TooLarge => Refusal::TooLarge(route.body_bytes),
+        BodyFailure::TooSlow => Refusal::TooSlow,
+        BodyFailure::Broken => {
+            Refusal::BadRequest("request.body_broken", "The request body broke off.".into())
+        }
+    }
+}
+
 /// What a failed call means for the client.
 fn explain(route: &Route, upload: Option<&Rc<BodyState>>, error: SendError) -> Refusal {
     if let Some(state) = upload {
         match state.failure() {
-            Some(BodyFailure::TooLarge) => return Refusal::TooLarge(route.body_bytes),
-            Some(BodyFailure::TooSlow) => return Refusal::TooSlow,
-            Some(BodyFailure::Broken) => {
-                return Refusal::BadRequest(
-                    "request.body_broken",
-                    "The request body broke off.".into(),
-                );
-            }
+            Some(failure) => return given_up(route, failure),
             None if error == SendError::Timeout && !state.is_done() => return Refusal::TooSlow,
             None => {}
         }
@@ -206,40 +245,30 @@ fn reason(error: SendError) -> &'static str {
 }
 
 /// The service's answer, with our framing.
-fn back(
-    worker: &Worker,
-    request: &HttpRequest,
-    answer: hyper::Response<Incoming>,
-    lease: Lease,
-) -> HttpResponse {
-    let (parts, incoming) = answer.into_parts();
-    let status = StatusCode::from_u16(parts.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
-    let size = size(request, status, &parts.headers, &incoming);
-    let mut response = HttpResponse::build(status);
-    copy_back(&parts.headers, &mut response);
-    let stall = std::time::Duration::from_millis(worker.shared.settings.upstream.stall_ms);
-    response.body(AnswerBody::new(incoming, size, lease, stall))
-}
-
-/// Copies the headers that may leave.
-pub fn copy_back(headers: &HeaderMap, response: &mut actix_web::HttpResponseBuilder) {
-    for (name, value) in headers {
-        if may_leave(name.as_str())
-            && let (Ok(name), Ok(value)) = (
-                header::HeaderName::from_bytes(name.as_str().as_bytes()),
-                header::HeaderValue::from_bytes(value.as_bytes()),
-            )
-        {
-            response.append_header((name, value));
-        }
+fn back(worker: &Worker, request: &ClientRequest, answer: Head, mut lease: Lease) -> HttpResponse {
+    let Head {
+        response,
+        mut length,
+        announced,
+        ..
+    } = answer;
+    let size = size(request, response.status(), length, announced);
+    if matches!(size, BodySize::Sized(_))
+        && request.method() != Method::HEAD
+        && let Some(whole) = lease.link.whole(&mut length)
+    {
+        lease.give_back();
+        return response.set_body(BoxBody::new(whole));
     }
+    let stall = std::time::Duration::from_millis(worker.shared.settings.upstream.stall_ms);
+    response.set_body(BoxBody::new(AnswerBody::new(lease, length, size, stall)))
 }
 
 fn size(
-    request: &HttpRequest,
+    request: &ClientRequest,
     status: StatusCode,
-    headers: &HeaderMap,
-    incoming: &Incoming,
+    length: Length,
+    announced: Option<u64>,
 ) -> BodySize {
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         || status.is_informational()
@@ -247,19 +276,16 @@ fn size(
         return BodySize::None;
     }
     if request.method() == Method::HEAD {
-        let announced = headers
-            .get(http::header::CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         return announced.map_or(BodySize::None, BodySize::Sized);
     }
-    incoming
-        .size_hint()
-        .exact()
-        .map_or(BodySize::Stream, BodySize::Sized)
+    match length {
+        Length::Bytes(bytes) => BodySize::Sized(bytes),
+        Length::Chunked(_) | Length::Close => BodySize::Stream,
+    }
 }
 
 /// Whether the request asks for a WebSocket.
-pub fn asks_for_websocket(request: &HttpRequest) -> bool {
+pub fn asks_for_websocket(request: &ClientRequest) -> bool {
     request
         .headers()
         .get(header::UPGRADE)
@@ -271,6 +297,6 @@ pub fn asks_for_websocket(request: &HttpRequest) -> bool {
 }
 
 /// Whether the connection was asked to be upgraded at all.
-pub fn is_upgrade(request: &HttpRequest) -> bool {
+pub fn is_upgrade(request: &ClientRequest) -> bool {
     request.head().upgrade()
 }

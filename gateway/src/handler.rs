@@ -1,39 +1,46 @@
 //! The walk of every request through the gateway, on one screen.
 
-use std::net::IpAddr;
+use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use actix_web::dev::Payload;
+use actix_http::{HttpMessage as _, Request as ClientRequest};
+use actix_web::HttpResponse;
 use actix_web::http::{Method, Version, header};
-use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwap;
+use futures_util::FutureExt as _;
 use service_auth::Verifier;
+use service_telemetry::RequestId;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::auth::{Admitted, admit};
 use crate::cidr::Block;
+use crate::door::address::Address;
 use crate::door::context::{Context, Voucher};
 use crate::door::cors::{Cors, Origin};
+use crate::door::head;
 use crate::door::hold::Held;
 use crate::door::meter::Meter;
 use crate::door::security;
 use crate::forward::{asks_for_websocket, check_body, forward, is_upgrade};
 use crate::health::Platform;
-use crate::limits::Limits;
+use crate::limits::{Limits, Standing};
 use crate::pages::documents::Documents;
 use crate::pages::files::Site;
 use crate::pages::first;
-use crate::pages::own::own_page;
+use crate::pages::own::{is_own, own_page};
 use crate::refusal::Refusal;
 use crate::routes::{Found, LimitBy, Route, RouteTable, is_api};
 use crate::settings::{AccessLog, Settings};
+use crate::tls::Certificates;
 use crate::upstream::Upstreams;
 use crate::upstream::pool::Pool;
-use crate::{headers, path, websocket};
+use crate::wire::flow::ClientBody;
+use crate::{headers, websocket};
 
 /// What all workers share.
 pub struct Shared {
@@ -57,6 +64,8 @@ pub struct Shared {
     pub site: Site,
     /// API documents.
     pub documents: Documents,
+    /// The certificate in force; `None` for plain HTTP.
+    pub certificates: Option<Arc<Certificates>>,
     /// The services' health.
     pub platform: Platform,
     /// Readiness says no; calls still pass.
@@ -77,17 +86,18 @@ pub struct Worker {
     pub voucher: Voucher,
     /// Metrics handles.
     pub meter: Meter,
+    /// Where bytes of WebSockets stand while they pass.
+    pub space: RefCell<Box<[u8]>>,
 }
 
 impl Worker {
-    /// The trace context that the service continues.
-    pub fn traceparent(&self, context: &Context) -> String {
-        let recorded = if self.records(context) {
+    /// The trace context that the service continues when the call is recorded here.
+    pub fn recorded_traceparent(&self, context: &Context) -> Option<String> {
+        if self.records(context) {
             service_telemetry::current_traceparent()
         } else {
             None
-        };
-        recorded.unwrap_or_else(|| context.trace.header())
+        }
     }
 
     fn records(&self, context: &Context) -> bool {
@@ -115,18 +125,46 @@ impl Label {
     }
 }
 
-/// Answers one request.
-pub async fn handle(worker: &Worker, request: &HttpRequest, payload: Payload) -> HttpResponse {
+/// Answers one request. A panic is this request's alone: it is answered with 500 and the connection ends.
+pub async fn handle(worker: &Worker, request: &ClientRequest, body: ClientBody) -> HttpResponse {
+    // What a panic may leave half done is this request's own, or behind locks that the next holder finds whole.
+    match AssertUnwindSafe(answer(worker, request, body))
+        .catch_unwind()
+        .await
+    {
+        Ok(answer) => answer,
+        Err(_) => {
+            // The panic hook has logged where; this says for whom.
+            let id = RequestId::fresh();
+            metrics::counter!("gateway_panics_total").increment(1);
+            tracing::error!(request_id = id.as_str(), "a request ended in a panic");
+            let mut answer = Refusal::Internal.answer(None, id.as_str());
+            if let Ok(id) = header::HeaderValue::from_str(id.as_str()) {
+                answer
+                    .headers_mut()
+                    .insert(headers::X_REQUEST_ID.clone(), id);
+            }
+            answer
+        }
+    }
+}
+
+async fn answer(worker: &Worker, request: &ClientRequest, body: ClientBody) -> HttpResponse {
     let started = Instant::now();
     let shared = &worker.shared;
     let context = Context::of(request, &shared.trusted, shared.settings.traces.ratio);
-    let (held, payload) = if request.headers().contains_key(header::TRANSFER_ENCODING) {
-        let (held, payload) = Held::new(payload);
-        (Some(held), payload)
+    let (held, body) = if request.headers().contains_key(header::TRANSFER_ENCODING) {
+        let mut held = None;
+        let body = body.map(|payload| {
+            let (kept, payload) = Held::new(payload);
+            held = Some(kept);
+            payload
+        });
+        (held, body)
     } else {
-        (None, payload)
+        (None, body)
     };
-    let walk = walk(worker, request, payload, &context);
+    let walk = walk(worker, request, body, &context);
     let outcome = if worker.records(&context) {
         let span =
             service_telemetry::server_span("gateway", context.trace.parent_header().as_deref());
@@ -137,11 +175,11 @@ pub async fn handle(worker: &Worker, request: &HttpRequest, payload: Payload) ->
     let Outcome { mut answer, label } = outcome;
     let development_page = matches!(&label, Label::Route(route) if route.development_only);
     let https = shared.settings.server.public_url.starts_with("https://");
-    let headers = answer.headers_mut();
-    security::apply(headers, https, development_page);
-    shared.cors.mark(request, headers);
+    let outgoing = answer.headers_mut();
+    security::apply(outgoing, https, development_page);
+    shared.cors.mark(request, outgoing);
     if let Ok(id) = header::HeaderValue::from_str(context.request_id.as_str()) {
-        headers.insert(header::HeaderName::from_static("x-request-id"), id);
+        outgoing.insert(headers::X_REQUEST_ID.clone(), id);
     }
     let status = answer.status().as_u16();
     worker
@@ -157,7 +195,7 @@ pub async fn handle(worker: &Worker, request: &HttpRequest, payload: Payload) ->
 fn log(
     shared: &Shared,
     context: &Context,
-    request: &HttpRequest,
+    request: &ClientRequest,
     route: &str,
     status: u16,
     started: Instant,
@@ -183,8 +221,8 @@ fn log(
 
 async fn walk(
     worker: &Worker,
-    request: &HttpRequest,
-    payload: Payload,
+    request: &ClientRequest,
+    body: ClientBody,
     context: &Context,
 ) -> Outcome {
     let shared = &worker.shared;
@@ -194,14 +232,15 @@ async fn walk(
     };
     let refuse =
         |refusal: Refusal, name| own(refusal.answer(None, context.request_id.as_str()), name);
-    if let Err(refusal) = check_head(shared, request) {
+    if let Err(refusal) = head::check(&shared.hosts, request) {
         return refuse(refusal, "refused");
     }
     if let Some(answer) = shared.cors.preflight(request) {
         return own(answer, "preflight");
     }
     let path = request.uri().path();
-    if let Some((answer, name)) = own_page(worker, request, context).await {
+    if is_own(path) {
+        let (answer, name) = Box::pin(own_page(worker, request, context)).await;
         return own(answer, name);
     }
     let table = shared.table.load();
@@ -229,20 +268,28 @@ async fn walk(
         Found::None => None,
     };
     let Some(route) = route else {
-        return unrouted(shared, request, context).await;
+        return Box::pin(unrouted(shared, request, context)).await;
     };
     let every_call = table.every_call().cloned();
     drop(table);
-    if let Some(policy) = every_call
-        && let Err(denied) = shared.limits.check(&policy, &address(context.client)).await
-    {
-        return refused(&route, Refusal::Throttled(denied), context);
+    let mut standing = None;
+    if let Some(policy) = every_call {
+        let address = Address::of(context.client);
+        match shared.limits.check(&policy, address.as_bytes()).await {
+            Ok(left) => standing = left,
+            Err(denied) => return refused(&route, Refusal::Throttled(denied), context),
+        }
     }
-    match routed(worker, &route, request, payload, context).await {
-        Ok(answer) => Outcome {
-            answer,
-            label: Label::Route(route),
-        },
+    match routed(worker, &route, request, body, context, &mut standing).await {
+        Ok(mut answer) => {
+            if let Some(standing) = standing {
+                standing.write(answer.headers_mut());
+            }
+            Outcome {
+                answer,
+                label: Label::Route(route),
+            }
+        }
         Err(refusal) => refused(&route, refusal, context),
     }
 }
@@ -254,65 +301,8 @@ fn refused(route: &Arc<Route>, refusal: Refusal, context: &Context) -> Outcome {
     }
 }
 
-/// What is wrong with a request whatever it asks for (Q-G1 to Q-G3).
-fn check_head(shared: &Shared, request: &HttpRequest) -> Result<(), Refusal> {
-    let uri = request.uri();
-    if request.version() < Version::HTTP_2 && (uri.authority().is_some() || uri.scheme().is_some())
-    {
-        return Err(Refusal::Path(path::PathError::Form));
-    }
-    path::check(uri.path()).map_err(Refusal::Path)?;
-    if let Some(query) = uri.query() {
-        path::check_query(query).map_err(Refusal::Path)?;
-    }
-    if let Some(name) = headers::doubled(request.headers()) {
-        return Err(Refusal::BadRequest(
-            "request.header_twice",
-            format!("The header {name} is given more than once."),
-        ));
-    }
-    let host = match request.version() {
-        Version::HTTP_2 => uri.authority().map(|authority| authority.as_str()),
-        _ => request
-            .headers()
-            .get(header::HOST)
-            .and_then(|value| value.to_str().ok()),
-    };
-    if !host_is_fine(host, &shared.hosts) && !path::is_probe(uri.path()) {
-        return Err(Refusal::BadRequest(
-            "request.host",
-            "The Host header is not one that is answered here.".into(),
-        ));
-    }
-    Ok(())
-}
-
-fn host_is_fine(host: Option<&str>, allowed: &[String]) -> bool {
-    let Some(host) = host else { return false };
-    let plain = !host.is_empty()
-        && host.bytes().all(|byte| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']')
-        });
-    plain
-        && (allowed.is_empty() || {
-            let name = host
-                .rsplit_once(':')
-                .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-            let name = name.map_or(host, |(name, _)| name).to_ascii_lowercase();
-            allowed.contains(&name)
-        })
-}
-
-fn address(client: IpAddr) -> Vec<u8> {
-    match client {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        // One customer has a whole /64.
-        IpAddr::V6(address) => address.octets()[..8].to_vec(),
-    }
-}
-
 /// A path that no service has: the web application's, or nothing.
-async fn unrouted(shared: &Shared, request: &HttpRequest, context: &Context) -> Outcome {
+async fn unrouted(shared: &Shared, request: &ClientRequest, context: &Context) -> Outcome {
     let own = |answer, name| Outcome {
         answer,
         label: Label::Own(name),
@@ -336,18 +326,19 @@ async fn unrouted(shared: &Shared, request: &HttpRequest, context: &Context) -> 
     }
 }
 
-/// A request on a route: who, how often, how large, and on.
+/// A request on a route: who, how often, how large, and on. `standing` becomes that of the tightest limit.
 async fn routed(
     worker: &Worker,
     route: &Arc<Route>,
-    request: &HttpRequest,
-    payload: Payload,
+    request: &ClientRequest,
+    body: ClientBody,
     context: &Context,
+    standing: &mut Option<Standing>,
 ) -> Result<HttpResponse, Refusal> {
     let shared = &worker.shared;
-    let upgrade = is_upgrade(request) || request.headers().contains_key(header::UPGRADE);
     if route.websocket {
-        if !upgrade || !asks_for_websocket(request) || request.method() != Method::GET {
+        let can_join = body.is_socket() && request.version() == Version::HTTP_11;
+        if !can_join || !is_upgrade(request) || request.method() != Method::GET {
             return Err(Refusal::UpgradeRequired);
         }
         if shared.cors.origin(request) == Origin::Foreign {
@@ -363,31 +354,36 @@ async fn routed(
         caller,
         authorization,
     } = admit(route, request, &shared.verifier).await?;
+    let address = Address::of(context.client);
     for policy in &route.limits {
         let subject = match policy.by {
             LimitBy::Ip => None,
             LimitBy::Caller => caller.subject(),
-            LimitBy::Organization => caller
-                .organization()
-                .map(|id| id.as_bytes().to_vec())
-                .or_else(|| caller.subject()),
+            LimitBy::Organization => caller.organization().or_else(|| caller.subject()),
         };
-        let subject = subject.unwrap_or_else(|| address(context.client));
-        shared
+        let left = shared
             .limits
-            .check(policy, &subject)
+            .check(policy, subject.unwrap_or(address.as_bytes()))
             .await
             .map_err(Refusal::Throttled)?;
+        *standing = Standing::tighter(standing.take(), left);
     }
     if route.websocket {
-        return websocket::join(worker, route, request, payload, context, &authorization).await;
+        return Box::pin(websocket::join(
+            worker,
+            route,
+            request,
+            context,
+            &authorization,
+        ))
+        .await;
     }
     let length = check_body(request, route)?;
     forward(
         worker,
         route,
         request,
-        payload,
+        body,
         length,
         context,
         &authorization,

@@ -4,7 +4,18 @@
 //! `-`, twice, named in `Connection`) never reaches a service: names are compared after lower-casing, and names with
 //! an underscore or any other byte than letters, digits and dashes are dropped whatever they say (CVE-2025-64484).
 
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderName};
+
+/// Names that the framework has no constant for, parsed once.
+pub static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// W3C trace context.
+pub static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// Set by proxies in front.
+pub static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// An API key beside `Authorization`.
+pub static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// A call that may be repeated.
+pub static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Names that travel one hop only (RFC 9110 section 7.6.1, and the older ones still met).
 const HOP_BY_HOP: [&str; 10] = [
@@ -90,7 +101,14 @@ pub fn may_enter(name: &str) -> bool {
         && !is_reserved(name)
         && !matches!(
             name,
-            "host" | "content-length" | "expect" | "x-request-id" | "traceparent" | "tracestate"
+            "host"
+                | "content-length"
+                | "expect"
+                | "x-request-id"
+                | "traceparent"
+                | "tracestate"
+                // The frames of WebSockets are watched as they stand.
+                | "sec-websocket-extensions"
         )
 }
 
@@ -156,6 +174,23 @@ pub fn doubled(headers: &HeaderMap) -> Option<&'static str> {
     SINGLE
         .into_iter()
         .find(|name| headers.get_all(*name).nth(1).is_some())
+}
+
+/// Whether a `Host` is well-formed and, where there is a list of (lower-case) names, on it.
+pub fn host_is_fine(host: Option<&str>, allowed: &[String]) -> bool {
+    let Some(host) = host else { return false };
+    let plain = !host.is_empty()
+        && host.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']')
+        });
+    plain
+        && (allowed.is_empty() || {
+            let name = host
+                .rsplit_once(':')
+                .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+            let name = name.map_or(host, |(name, _)| name).to_ascii_lowercase();
+            allowed.contains(&name)
+        })
 }
 
 #[cfg(test)]

@@ -42,6 +42,8 @@ pub enum Refusal {
     UpgradeRequired,
     /// 429.
     Throttled(Denied),
+    /// 500: a defect of the gateway.
+    Internal,
     /// 502.
     BadGateway(&'static str),
     /// 503 with seconds to wait.
@@ -65,6 +67,7 @@ impl Refusal {
             Self::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::BadGateway(_) => StatusCode::BAD_GATEWAY,
             Self::Unavailable(..) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -86,6 +89,7 @@ impl Refusal {
             Self::Encoding(_) => "request.content_encoding",
             Self::UpgradeRequired => "request.upgrade_required",
             Self::Throttled(_) => "request.throttled",
+            Self::Internal => "gateway.internal",
             Self::BadGateway(_) => "gateway.bad_gateway",
             Self::Unavailable(..) => "gateway.unavailable",
             Self::Timeout(_) => "gateway.timeout",
@@ -99,6 +103,7 @@ impl Refusal {
             Self::Path(_)
                 | Self::BadRequest(..)
                 | Self::TooSlow
+                | Self::Internal
                 | Self::TooLarge(_)
                 | Self::Encoding(_)
         )
@@ -162,6 +167,11 @@ impl Refusal {
                     &format!("Request was throttled. Expected available in {seconds} seconds."),
                 )
             }
+            Self::Internal => choose(
+                "خطای داخلی رخ داد.",
+                "Une erreur interne est survenue.",
+                "Something went wrong here.",
+            ),
             Self::BadGateway(_) => choose(
                 "سرویس پاسخ درستی نداد.",
                 "Le service n'a pas répondu correctement.",

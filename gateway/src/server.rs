@@ -1,13 +1,11 @@
 //! Start, reload and stop.
 
 use std::net::{SocketAddr, TcpListener};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse, fn_service};
-use actix_web::{App, HttpServer, rt};
+use actix_server::ServerHandle;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use common_types::clock::SharedClock;
@@ -19,19 +17,17 @@ use sha2::{Digest, Sha256};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::door::context::Voucher;
 use crate::door::cors::Cors;
-use crate::door::meter::Meter;
-use crate::handler::{Shared, Worker, handle};
+use crate::handler::Shared;
 use crate::health::Platform;
 use crate::limits::Limits;
 use crate::pages::documents::Documents;
 use crate::pages::files::Site;
 use crate::routes::RouteTable;
+use crate::serve::serve;
 use crate::settings::Settings;
-use crate::tls;
+use crate::tls::Certificates;
 use crate::upstream::Upstreams;
-use crate::upstream::pool::{Pool, PoolRules};
 use crate::upstream::probe;
 
 /// How long readiness says no before connections are closed, so that balancers notice first.
@@ -96,6 +92,11 @@ pub fn build(settings: Settings, verifier: Verifier) -> anyhow::Result<Arc<Share
         site: Site::new(settings.web.directory.clone()),
         documents: Documents::new()?,
         platform: Platform::new()?,
+        certificates: if settings.tls.certificate_file.is_empty() {
+            None
+        } else {
+            Some(Certificates::read(&settings.tls)?)
+        },
         draining: AtomicBool::new(false),
         stopping: CancellationToken::new(),
         records_traces: settings
@@ -149,6 +150,11 @@ pub async fn start(
         stop_probes.clone(),
     )));
     background.push(tokio::spawn(reload_on_hangup(Arc::clone(&shared))?));
+    if let Some(certificates) = &shared.certificates {
+        let every = Duration::from_secs(settings.tls.watch_seconds);
+        let watched = Arc::downgrade(certificates);
+        background.push(tokio::spawn(Certificates::watch(watched, every)));
+    }
     let server = serve(&shared, listener, clock)?;
     let handle = server.handle();
     let task = tokio::spawn(server);
@@ -164,90 +170,7 @@ pub async fn start(
     })
 }
 
-fn serve(
-    shared: &Arc<Shared>,
-    listener: TcpListener,
-    clock: SharedClock,
-) -> anyhow::Result<actix_web::dev::Server> {
-    let settings = &shared.settings;
-    let clients = settings.clients.clone();
-    let workers = if settings.server.workers == 0 {
-        std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
-    } else {
-        settings.server.workers
-    };
-    let for_workers = Arc::clone(shared);
-    let server = HttpServer::new(move || {
-        let worker = Rc::new(worker(&for_workers, &clock));
-        keep_pool_fresh(&worker);
-        App::new().default_service(fn_service(move |request: ServiceRequest| {
-            let worker = Rc::clone(&worker);
-            async move {
-                let (request, payload) = request.into_parts();
-                let answer = handle(&worker, &request, payload).await;
-                Ok::<_, actix_web::Error>(ServiceResponse::new(request, answer))
-            }
-        }))
-    })
-    .workers(workers)
-    .max_connections(clients.max_connections)
-    .keep_alive(Duration::from_secs(clients.keep_alive_seconds))
-    .client_request_timeout(Duration::from_millis(clients.header_timeout_ms))
-    .client_disconnect_timeout(Duration::from_secs(2))
-    .shutdown_timeout(settings.server.shutdown_timeout_seconds)
-    .tcp_nodelay(true)
-    .backlog(4096)
-    .disable_signals()
-    .on_connect(move |connection, _| {
-        limit_stalls(connection, Duration::from_millis(clients.write_stall_ms))
-    });
-    let server = if settings.tls.certificate_file.is_empty() {
-        server.listen(listener)?
-    } else {
-        let config = tls::config(&settings.tls)?;
-        server.listen_rustls_0_23(listener, config)?
-    };
-    Ok(server.run())
-}
-
-fn worker(shared: &Arc<Shared>, clock: &SharedClock) -> Worker {
-    let upstream = &shared.settings.upstream;
-    let rules = PoolRules {
-        connect_timeout: Duration::from_millis(upstream.connect_timeout_ms),
-        idle: Duration::from_millis(upstream.idle_ms),
-        max_idle: upstream.max_idle,
-    };
-    Worker {
-        shared: Arc::clone(shared),
-        pool: Pool::new(rules, shared.upstreams.instances()),
-        voucher: Voucher::new(shared.settings.auth.client_ip_key.expose(), clock.clone()),
-        meter: Meter::default(),
-    }
-}
-
-/// Drops idle connections that grew old, as long as the worker lives.
-fn keep_pool_fresh(worker: &Rc<Worker>) {
-    let pool = Rc::downgrade(&worker.pool);
-    rt::spawn(async move {
-        loop {
-            rt::time::sleep(Duration::from_secs(5)).await;
-            let Some(pool) = pool.upgrade() else { return };
-            pool.sweep();
-        }
-    });
-}
-
-/// The kernel ends a connection whose peer acknowledges nothing, or reads nothing, for this long (Q-G4): the framework
-/// has no deadline for writes.
-fn limit_stalls(connection: &dyn std::any::Any, stall: Duration) {
-    if let Some(stream) = connection.downcast_ref::<rt::net::TcpStream>() {
-        let socket = socket2::SockRef::from(stream);
-        let _ = socket.set_tcp_user_timeout(Some(stall));
-        let _ = socket.set_keepalive(true);
-    }
-}
-
-/// Reads the route table again on SIGHUP; a wrong one is refused and the old one stays.
+/// Reads the route table and the certificate again on SIGHUP; what is wrong is refused and the old one stays.
 fn reload_on_hangup(shared: Arc<Shared>) -> anyhow::Result<impl Future<Output = ()>> {
     let mut hangups = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
     Ok(async move {
@@ -257,6 +180,9 @@ fn reload_on_hangup(shared: Arc<Shared>) -> anyhow::Result<impl Future<Output = 
                 Err(error) => {
                     tracing::error!(%error, "the new route table is refused; the old one stays")
                 }
+            }
+            if let Some(certificates) = &shared.certificates {
+                certificates.reload_and_tell();
             }
         }
     })
@@ -313,6 +239,24 @@ impl Running {
             task.abort();
         }
         let _ = self.task.await;
+    }
+}
+
+/// Lets this process open as many files as it may: the usual soft limit of 1,024 is less than one clinic's browsers.
+pub fn raise_open_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+/// Keeps the kernel from backing buffers with huge pages: those of an idle connection are mostly untouched, and whole
+/// pages of two megabytes would be resident for them (20 KiB per connection instead of 12).
+pub fn refuse_huge_pages() {
+    if let Err(error) = nix::sys::prctl::set_thp_disable(true) {
+        tracing::warn!(%error, "huge pages stay as they are");
     }
 }
 

@@ -65,6 +65,8 @@ pub struct TlsSettings {
     pub certificate_file: String,
     /// PEM key.
     pub key_file: String,
+    /// Seconds between two looks at the files.
+    pub watch_seconds: u64,
 }
 
 /// Route table.
@@ -319,6 +321,10 @@ impl Validate for Settings {
             rule(
                 self.tls.certificate_file.is_empty() == self.tls.key_file.is_empty(),
                 "tls.certificate_file and tls.key_file belong together",
+            ),
+            rule(
+                self.tls.watch_seconds > 0,
+                "tls.watch_seconds must be at least 1",
             ),
             rule(
                 self.clients.max_connections > 0,

@@ -1,44 +1,13 @@
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { createMemoryHistory, RouterProvider } from "@tanstack/react-router";
-import { render, screen, waitFor } from "@testing-library/react";
+import { screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 
 import { errorText } from "./api/client";
 import i18n from "./i18n";
 import en from "./i18n/en.json";
 import fa from "./i18n/fa.json";
 import fr from "./i18n/fr.json";
-import { createAppRouter } from "./router";
-
-function show(path = "/") {
-  const router = createAppRouter(createMemoryHistory({ initialEntries: [path] }));
-  render(
-    <QueryClientProvider client={new QueryClient({ defaultOptions: { queries: { retry: false } } })}>
-      <RouterProvider router={router} />
-    </QueryClientProvider>,
-  );
-}
-
-/** Answers each request of the page from a table, and keeps what was sent. */
-function serve(answers: Record<string, [number, unknown]>) {
-  const sent: { path: string; body: unknown }[] = [];
-  vi.stubGlobal("fetch", (path: string, init: RequestInit) => {
-    sent.push({ path, body: init.body ? JSON.parse(init.body as string) : undefined });
-    const [status, body] = answers[path] ?? [404, { detail: "Not found." }];
-    return Promise.resolve(new Response(JSON.stringify(body), { status }));
-  });
-  return sent;
-}
-
-beforeEach(async () => {
-  await i18n.changeLanguage("en");
-  vi.stubGlobal("scrollTo", () => undefined);
-});
-
-afterEach(() => {
-  vi.unstubAllGlobals();
-});
+import { type Answer, serve, show } from "./testing";
 
 describe("the first page", () => {
   it("turns to right-to-left in Persian and back in French", async () => {
@@ -67,7 +36,7 @@ describe("staff login", () => {
   it("asks for a code, exchanges it and shows who is logged in", async () => {
     const sent = serve({
       "/api/auth/otp/request/": [200, { success: true, ttl: 300 }],
-      "/api/auth/otp/verify/": [200, { access: "a", refresh: "r" }],
+      "/api/auth/otp/verify/": [200, { access: "a" }],
       "/api/auth/me/": [200, { id: 1, phone_number: "+989120000002", full_name: "Sara", role: "secretary" }],
     });
     show("/login");
@@ -77,17 +46,61 @@ describe("staff login", () => {
     await userEvent.click(screen.getByRole("button", { name: "Log in" }));
     expect(await screen.findByText("Welcome, Sara")).toBeVisible();
     expect(screen.getByText("Secretary")).toBeVisible();
-    expect(sent[1]?.body).toEqual({ phone_number: "09120000002", code: "۱۲۳۴۵۶" });
+    expect(sent[1]?.body).toEqual({ phone_number: "09120000002", code: "۱۲۳۴۵۶", session: "cookie" });
+    expect(screen.getByRole("link", { name: "Account and security" })).toHaveAttribute("href", "/account");
   });
 
   it("shows the reason and the wait of a refusal", async () => {
-    serve({ "/api/auth/otp/request/": [429, { success: false, message: "Please wait 59 seconds", retry_after: 59 }] });
+    serve({
+      "/api/auth/otp/request/": [
+        429,
+        { success: false, message: "Please wait 59 seconds", retry_after: 59 },
+        { "X-Error-Code": "request.throttled" },
+      ],
+    });
     show("/login");
     await userEvent.type(await screen.findByLabelText("Phone number"), "09120000002");
     await userEvent.click(screen.getByRole("button", { name: "Send a code" }));
     const alert = await screen.findByRole("alert");
-    expect(alert).toHaveTextContent("Please wait 59 seconds");
+    expect(alert).toHaveTextContent("That was too soon or too often.");
     expect(alert).toHaveTextContent("Try again in 59 seconds.");
+  });
+});
+
+describe("a refused code", () => {
+  const wrong = (left: number): Answer => [
+    400,
+    { success: false, message: `Invalid code. ${left} attempts remaining` },
+    { "X-Error-Code": "auth.code_wrong" },
+  ];
+
+  it("is explained in the person's own language", async () => {
+    await i18n.changeLanguage("fa");
+    serve({ "/api/auth/otp/request/": [200, { ttl: 300 }], "/api/auth/otp/verify/": wrong(4) });
+    show("/login");
+    await userEvent.type(await screen.findByLabelText("شمارهٔ همراه"), "09120000002");
+    await userEvent.click(screen.getByRole("button", { name: "فرستادن کد" }));
+    await userEvent.type(await screen.findByLabelText("کد پیامک‌شده"), "000000");
+    await userEvent.click(screen.getByRole("button", { name: "ورود" }));
+    expect(await screen.findByRole("alert")).toHaveTextContent("کد درست نیست؛ ۴ بار دیگر می‌توانید.");
+  });
+
+  it("leads to proving a number that was guessed at too often", async () => {
+    const needs: Answer = [429, { message: "Confirm first" }, { "X-Error-Code": "auth.number_needs_proof" }];
+    const sent = serve({
+      "/api/auth/otp/request/": [needs, [200, { ttl: 300 }]],
+      "/api/auth/otp/reproof/": [200, { ttl: 600 }],
+      "/api/auth/otp/reproof/verify/": [200, { success: true }],
+    });
+    show("/login");
+    await userEvent.type(await screen.findByLabelText("Phone number"), "09120000002");
+    await userEvent.click(screen.getByRole("button", { name: "Send a code" }));
+    await userEvent.click(await screen.findByRole("button", { name: "Send the long code" }));
+    await userEvent.type(await screen.findByLabelText("Long code from the SMS"), "1234567890");
+    await userEvent.click(screen.getByRole("button", { name: "Confirm" }));
+    await userEvent.click(await screen.findByRole("button", { name: "Send a code" }));
+    expect(await screen.findByLabelText("Code from the SMS")).toBeVisible();
+    expect(sent[2]?.body).toEqual({ phone_number: "09120000002", code: "1234567890" });
   });
 });
 

@@ -8,6 +8,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 import { createAppRouter } from "./router";
+import { SessionProvider } from "./session/session";
 
 const queries = new QueryClient({ defaultOptions: { queries: { retry: 1 }, mutations: { retry: false } } });
 
@@ -17,7 +18,9 @@ if (!container) throw new Error("index.html has no #root");
 createRoot(container).render(
   <StrictMode>
     <QueryClientProvider client={queries}>
-      <RouterProvider router={createAppRouter()} />
+      <SessionProvider>
+        <RouterProvider router={createAppRouter()} />
+      </SessionProvider>
     </QueryClientProvider>
   </StrictMode>,
 );

@@ -1,9 +1,17 @@
-import { createRootRoute, createRoute, createRouter, redirect, type RouterHistory } from "@tanstack/react-router";
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+  type RouterHistory,
+} from "@tanstack/react-router";
 
 import { Layout } from "./components/layout";
 import { Home } from "./pages/home";
+import { Login } from "./pages/login";
 import { Patient } from "./pages/patient";
-import { Staff } from "./pages/staff";
+import { Recovery } from "./pages/recovery";
 
 const root = createRootRoute({
   component: Layout,
@@ -20,7 +28,19 @@ const routes = [
       throw redirect({ to: "/patient" });
     },
   }),
-  createRoute({ getParentRoute: () => root, path: "/login", component: Staff }),
+  createRoute({ getParentRoute: () => root, path: "/login", component: Login }),
+  createRoute({ getParentRoute: () => root, path: "/recovery", component: Recovery }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/account",
+    // Its QR code and forms are not for patients' telephones to load.
+    component: lazyRouteComponent(() => import("./pages/account"), "Account"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/webhooks",
+    component: lazyRouteComponent(() => import("./pages/webhooks"), "Webhooks"),
+  }),
 ];
 
 const routeTree = root.addChildren(routes);

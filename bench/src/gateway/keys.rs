@@ -120,6 +120,7 @@ fn claims(shift: i64) -> AccessClaims {
         group: 0,
         lang: Language::Fa,
         name: "Bench".into(),
+        stepped_up_at: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The programs of the run: Redis, the gateway, HAProxy.
+//! The programs of the run: Redis, the gateway, HAProxy, nginx.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ body_bytes = 262144
 timeout_ms = 15000
 body_timeout_ms = 15000
 retry = "safe"
-limits = ["caller"]
+limits = ["caller", "organization"]
 every_call = "address"
 language = "en"
 shape = "drf"
@@ -29,13 +29,21 @@ by = "ip"
 calls = 600000
 window_seconds = 60
 by = "caller"
+[limits.organization]
+calls = 6000000
+window_seconds = 60
+by = "organization"
 [[route]]
 prefix = "/api/bench/"
 service = "portal"
+[[route]]
+prefix = "/ws/bench/"
+service = "portal"
+websocket = true
 "#;
 
 /// A private Redis without persistence; `None` when it is not installed.
-pub(super) async fn redis(folder: &Path) -> Result<Option<Process>> {
+pub(crate) async fn redis(folder: &Path) -> Result<Option<Process>> {
     if !is_installed("redis-server") {
         return Ok(None);
     }
@@ -139,4 +147,40 @@ pub(super) async fn haproxy(
     )
     .await
     .map(Some)
+}
+
+/// nginx with one process that checks nothing and passes everything on; `None` when it is not installed. Connections are
+/// kept without end on both sides: its defaults would close them every thousand requests.
+pub(super) async fn nginx(folder: &Path, upstream: &Upstream) -> Result<Option<Process>> {
+    if !is_installed("nginx") {
+        return Ok(None);
+    }
+    let port = free_port().await?;
+    let home = folder.join("nginx");
+    std::fs::create_dir_all(&home)?;
+    let config = home.join("nginx.conf");
+    let shown = home.display();
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|name| format!("  {name}_temp_path {shown}/{name};\n"))
+        .concat();
+    let text = format!(
+        "daemon off;\nmaster_process off;\npid {shown}/pid;\nerror_log stderr;\n\
+         events {{ worker_connections 4096; }}\nhttp {{\n  access_log off;\n{temporary}  \
+         upstream service {{ server {}; keepalive 128; keepalive_requests 1000000000; }}\n  \
+         server {{\n    listen 127.0.0.1:{port};\n    keepalive_requests 1000000000;\n    \
+         location / {{\n      proxy_pass http://service;\n      proxy_http_version 1.1;\n      \
+         proxy_set_header Connection \"\";\n    }}\n  }}\n}}\n",
+        upstream.address,
+    );
+    std::fs::write(&config, text)?;
+    let mut command = Command::new("nginx");
+    command
+        .arg("-p")
+        .arg(&home)
+        .args(["-e", "stderr"])
+        .arg("-c")
+        .arg(&config);
+    Process::start(command, port, &folder.join("nginx.log"))
+        .await
+        .map(Some)
 }

@@ -49,13 +49,26 @@ pub struct AccessClaims {
     pub lang: Language,
     /// The user's full name; may be empty.
     pub name: String,
+    /// When the person last proved themselves anew in this session (a code, a second factor), seconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stepped_up_at: Option<i64>,
 }
+
+/// How long a proof opens sensitive actions, in seconds (Q-A8).
+pub const STEP_UP_SECONDS: i64 = 300;
 
 impl AccessClaims {
     /// The user's bigint number, or 0 when the claim is no number.
     #[must_use]
     pub fn user_number(&self) -> i64 {
         self.user_id.parse().unwrap_or(0)
+    }
+
+    /// True when the person proved themselves within [`STEP_UP_SECONDS`] before `now` (seconds since the epoch).
+    #[must_use]
+    pub fn is_stepped_up(&self, now: i64) -> bool {
+        self.stepped_up_at
+            .is_some_and(|at| at <= now + 60 && now - at <= STEP_UP_SECONDS)
     }
 }
 

@@ -205,7 +205,7 @@ pub struct ReceiptDocument {
     pub paid_at: NaiveDateTime,
     /// Who paid.
     pub patient: Patient,
-    /// The invoice's number.
+    /// The invoice's number; empty for a payment without invoice, whose receipt has no summary.
     pub invoice_number: String,
     /// The invoice's date.
     pub invoice_date: NaiveDate,

@@ -57,6 +57,11 @@ impl Keys {
             ciphers: Arc::new(ciphers),
         })
     }
+
+    /// Whether there is a key beside the active one.
+    pub(crate) fn has_older(&self) -> bool {
+        self.ciphers.len() > 1
+    }
 }
 
 /// Seals or opens the chunks of one file.
@@ -108,6 +113,12 @@ impl FileCipher {
             binding: binding(&header, path),
             header,
         })
+    }
+
+    /// Whether the file rests under the key that seals new ones.
+    pub(crate) fn is_active(&self, keys: &Keys) -> bool {
+        let length = usize::from(self.header[8]);
+        self.header.get(9..9 + length) == Some(keys.active.as_bytes())
     }
 
     pub(crate) fn header(&self) -> &[u8; HEADER_BYTES] {

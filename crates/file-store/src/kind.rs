@@ -8,6 +8,8 @@ pub const SNIFF_BYTES: usize = 8192;
 pub enum Kind {
     /// A patient's report: PDF, JPEG, PNG; 50 MB. doc and docx are refused.
     Report,
+    /// A document of a clinic: PDF, JPEG, PNG, doc, docx; 10 MB (I22).
+    Document,
     /// A recording: mp3, wav, m4a, ogg; 25 MB.
     Audio,
     /// A chat attachment: pictures, recordings, films, PDF, office files, plain text; 200 MB.
@@ -24,6 +26,10 @@ pub struct Detected {
 }
 
 const REPORT: &[&str] = &["application/pdf", "image/jpeg", "image/png"];
+const DOCUMENT: &[&str] = &[
+    "application/msword",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+];
 const AUDIO: &[&str] = &["audio/mpeg", "audio/x-wav", "audio/m4a", "audio/ogg"];
 const CHAT: &[&str] = &[
     "image/gif",
@@ -44,6 +50,7 @@ impl Kind {
         const MB: u64 = 1024 * 1024;
         match self {
             Self::Report => 50 * MB,
+            Self::Document => 10 * MB,
             Self::Audio => 25 * MB,
             Self::Chat => 200 * MB,
         }
@@ -54,6 +61,7 @@ impl Kind {
     pub fn allows(self, mime: &str) -> bool {
         match self {
             Self::Report => REPORT.contains(&mime),
+            Self::Document => REPORT.contains(&mime) || DOCUMENT.contains(&mime),
             Self::Audio => AUDIO.contains(&mime),
             Self::Chat => REPORT.contains(&mime) || AUDIO.contains(&mime) || CHAT.contains(&mime),
         }

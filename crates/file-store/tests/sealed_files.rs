@@ -306,6 +306,59 @@ async fn keys_rotate_and_old_files_still_open() {
 }
 
 #[tokio::test]
+async fn files_are_sealed_anew_and_the_old_key_can_go() {
+    let disk = disk();
+    let contents = [pdf(100), pdf(CHUNK), pdf(3 * CHUNK + 17)];
+    for (index, content) in contents.iter().enumerate() {
+        disk.store
+            .put_bytes(
+                &format!("r/{index}.pdf"),
+                Kind::Report,
+                content.clone().into(),
+            )
+            .await
+            .unwrap();
+    }
+    assert_eq!(disk.store.reseal().await.unwrap(), Resealed::default());
+    disk.store
+        .put_bytes("r/broken.pdf", Kind::Report, pdf(2 * CHUNK).into())
+        .await
+        .unwrap();
+    let broken = disk.object("r/broken.pdf");
+    let mut bytes = std::fs::read(&broken).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&broken, &bytes).unwrap();
+
+    let both = FileStore::new(
+        &settings(&disk.folder),
+        &sealing("k2", &[("k1", 7), ("k2", 9)]),
+    )
+    .unwrap();
+    let first = both.reseal().await.unwrap();
+    assert_eq!(first, Resealed { done: 3, failed: 1 });
+    assert_eq!(
+        std::fs::read(&broken).unwrap(),
+        bytes,
+        "a damaged file is left as it is"
+    );
+    std::fs::remove_file(&broken).unwrap();
+    assert_eq!(both.reseal().await.unwrap(), Resealed::default());
+
+    let alone = FileStore::new(&settings(&disk.folder), &sealing("k2", &[("k2", 9)])).unwrap();
+    for (index, content) in contents.iter().enumerate() {
+        let (_, bytes) = alone.get(&format!("r/{index}.pdf"), None).await.unwrap();
+        assert_eq!(
+            &bytes.try_collect::<Vec<_>>().await.unwrap().concat(),
+            content
+        );
+    }
+    assert!(matches!(
+        disk.store.open("r/0.pdf").await,
+        Err(FileError::UnknownKey)
+    ));
+}
+
+#[tokio::test]
 async fn paths_cannot_leave_the_store() {
     let disk = disk();
     for bad in [

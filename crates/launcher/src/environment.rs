@@ -198,6 +198,7 @@ impl Plan<'_> {
                     "DEVELOPMENT__SANDBOX_API_KEY",
                     secrets.password("sandbox_api_key")?,
                 );
+                settings.set("FILES__ROOT", self.folder("integrations")?);
                 settings.set(
                     "WEBHOOKS__PAYMENT_STATUS_SECRET",
                     secrets.password("payment_status_webhook")?,

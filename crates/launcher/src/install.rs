@@ -20,6 +20,8 @@ pub enum Program {
     Chromium,
     /// Reads the text of PDF files.
     PdfToText,
+    /// Makes the virtual environment in which the vendors' own packages speak to us in tests.
+    PythonVenv,
 }
 
 impl Program {
@@ -31,6 +33,7 @@ impl Program {
             Self::RabbitMq => "rabbitmq-server",
             Self::Chromium => "chromium",
             Self::PdfToText => "poppler-utils",
+            Self::PythonVenv => "python3-venv",
         }
     }
 
@@ -44,6 +47,14 @@ impl Program {
                 .or_else(|| on_path("chromium-browser"))
                 .or_else(|| on_path("google-chrome")),
             Self::PdfToText => on_path("pdftotext"),
+            Self::PythonVenv => on_path("python3").filter(|python| {
+                std::process::Command::new(python)
+                    .args(["-c", "import ensurepip, venv"])
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null())
+                    .status()
+                    .is_ok_and(|status| status.success())
+            }),
         }
     }
 }

@@ -154,8 +154,10 @@ fn check(graph: &Graph) -> Vec<String> {
         if !service {
             continue;
         }
-        if name != "portal" && normal.contains("typst") {
-            broken.push(format!("{name} links typst; only portal prints documents"));
+        if !matches!(name, "portal" | "payments") && normal.contains("typst") {
+            broken.push(format!(
+                "{name} links typst; only portal and payments print documents"
+            ));
         }
         for other in SERVICES.iter().filter(|it| it.name != name) {
             if normal.contains(other.name) {

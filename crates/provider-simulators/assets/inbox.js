@@ -15,8 +15,8 @@ const element = (name, className, text) => {
 const text = (value, channel) => {
   const node = element("p", "text");
   node.dir = "auto";
-  // Only an SMS carries a one-time code; in a letter any number would be marked.
-  const code = channel === "sms" ? /[0-9۰-۹٠-٩]{4,10}/.exec(value) : null;
+  // Texts and calls carry one-time codes; in a letter any number would be marked.
+  const code = channel !== "email" ? /[0-9۰-۹٠-٩]{4,10}/.exec(value) : null;
   if (!code) { node.textContent = value; return node; }
   const button = element("button", "code", code[0]);
   button.type = "button";

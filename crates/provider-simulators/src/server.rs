@@ -6,7 +6,14 @@ use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, web};
 use anyhow::Context;
 use serde_json::json;
 
-use crate::{bitpay, inbox, kavenegar, pages::Pages, sandbox, settings::Options};
+use crate::{
+    anthropic, bitpay, checkout, inbox, kavenegar, melipayamak, openai, orange,
+    pages::Pages,
+    parsian, s3, sandbox,
+    settings::Options,
+    smtp, talkbot, twilio,
+    vendor::{Recorder, Vendor},
+};
 
 /// Everything the handlers need; tests reach into it to look at what arrived.
 pub struct Simulators {
@@ -20,6 +27,36 @@ pub struct Simulators {
     pub kavenegar: kavenegar::Kavenegar,
     /// The BitPay/Medogram gateway.
     pub bitpay: bitpay::BitPay,
+    /// The MeliPayamak account.
+    pub melipayamak: Vendor,
+    /// The Parsian account.
+    pub parsian: Vendor,
+    /// The Twilio account.
+    pub twilio: Vendor,
+    /// The Orange account.
+    pub orange: Vendor,
+    /// Its bearer tokens.
+    pub orange_tokens: orange::Tokens,
+    /// The mail server.
+    pub smtp: smtp::Smtp,
+    /// What the SMS vendors were asked.
+    pub recorder: Recorder,
+    /// ZarinPal's payments.
+    pub zarinpal: checkout::Checkout,
+    /// PayPing's payments.
+    pub payping: checkout::Checkout,
+    /// Stripe's Checkout Sessions.
+    pub stripe: checkout::Checkout,
+    /// Wave's checkout sessions.
+    pub wave: checkout::Checkout,
+    /// The OpenAI account.
+    pub openai: openai::AiAccount,
+    /// The Anthropic account.
+    pub anthropic: openai::AiAccount,
+    /// The TalkBot account.
+    pub talkbot: openai::AiAccount,
+    /// The store of files.
+    pub s3: s3::S3,
     pub(crate) pages: Pages,
     public_url: String,
 }
@@ -27,8 +64,34 @@ pub struct Simulators {
 impl Simulators {
     /// Where a payer decides about a sandbox payment.
     pub(crate) fn hosted_url(&self, id: &str) -> String {
-        format!("{}/dev/sandbox/pay/{id}", self.public_url)
+        self.page_url(&format!("/dev/sandbox/pay/{id}"))
     }
+
+    /// A path as a browser reaches it.
+    pub(crate) fn page_url(&self, path: &str) -> String {
+        format!("{}{path}", self.public_url)
+    }
+
+    /// One of the payment vendors by name.
+    pub(crate) fn checkout(&self, vendor: &str) -> Option<&checkout::Checkout> {
+        match vendor {
+            "zarinpal" => Some(&self.zarinpal),
+            "payping" => Some(&self.payping),
+            "stripe" => Some(&self.stripe),
+            "wave" => Some(&self.wave),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the caller brought this bearer key.
+pub(crate) fn has_bearer(request: &actix_web::HttpRequest, key: &str) -> bool {
+    request
+        .headers()
+        .get("authorization")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "))
+        == Some(key)
 }
 
 /// The whole HTTP map.
@@ -38,6 +101,15 @@ pub fn routes(config: &mut web::ServiceConfig) {
     sandbox::hosted::routes(config);
     kavenegar::http::routes(config);
     bitpay::http::routes(config);
+    melipayamak::http::routes(config);
+    parsian::http::routes(config);
+    twilio::http::routes(config);
+    orange::http::routes(config);
+    checkout::routes(config);
+    openai::routes(config);
+    anthropic::routes(config);
+    talkbot::routes(config);
+    s3::routes(config);
     config
         .route("/health/live", web::get().to(health))
         .route("/health/ready", web::get().to(health))
@@ -61,6 +133,7 @@ pub struct Running {
     handle: ServerHandle,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     dispatcher: Option<tokio::task::JoinHandle<()>>,
+    mail: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Running {
@@ -78,6 +151,9 @@ impl Running {
         if let Some(dispatcher) = self.dispatcher.take() {
             dispatcher.abort();
         }
+        if let Some(mail) = self.mail.take() {
+            mail.abort();
+        }
         self.handle.stop(false).await;
     }
 }
@@ -86,6 +162,9 @@ impl Drop for Running {
     fn drop(&mut self) {
         if let Some(dispatcher) = &self.dispatcher {
             dispatcher.abort();
+        }
+        if let Some(mail) = &self.mail {
+            mail.abort();
         }
         self.server.abort();
     }
@@ -106,6 +185,21 @@ pub async fn spawn(options: Options) -> anyhow::Result<Running> {
         sandbox: Arc::new(sandbox::Sandbox::open(folder.as_deref())?),
         kavenegar: kavenegar::Kavenegar::open(folder.as_deref())?,
         bitpay: bitpay::BitPay::open(folder.as_deref())?,
+        melipayamak: Vendor::default(),
+        parsian: Vendor::default(),
+        twilio: Vendor::default(),
+        orange: Vendor::default(),
+        orange_tokens: orange::Tokens::default(),
+        smtp: smtp::Smtp::default(),
+        recorder: Recorder::default(),
+        zarinpal: checkout::Checkout::open(folder.as_deref(), "zarinpal")?,
+        payping: checkout::Checkout::open(folder.as_deref(), "payping")?,
+        stripe: checkout::Checkout::open(folder.as_deref(), "stripe")?,
+        wave: checkout::Checkout::open(folder.as_deref(), "wave")?,
+        openai: openai::AiAccount::default(),
+        anthropic: openai::AiAccount::default(),
+        talkbot: openai::AiAccount::default(),
+        s3: s3::S3::default(),
         pages: Pages::new()?,
         public_url: options.public_url.as_deref().map_or_else(
             || base_url.clone(),
@@ -142,11 +236,19 @@ pub async fn spawn(options: Options) -> anyhow::Result<Running> {
             target,
         ))
     });
+    let mail = match state.options.smtp_port {
+        Some(port) => {
+            let host = state.options.host.clone();
+            Some(smtp::listen(state.clone().into_inner(), &host, port).await?)
+        }
+        None => None,
+    };
     Ok(Running {
         base_url,
         state,
         handle,
         server: tokio::spawn(server),
         dispatcher,
+        mail,
     })
 }

@@ -27,6 +27,62 @@ pub struct Settings {
     pub kavenegar: KeySettings,
     /// BitPay/Medogram simulator.
     pub bitpay: KeySettings,
+    /// Simulators of ZarinPal, PayPing, Stripe and Wave.
+    pub checkout: KeySettings,
+    /// OpenAI simulator.
+    pub openai: KeySettings,
+    /// Anthropic simulator.
+    pub anthropic: KeySettings,
+    /// TalkBot simulator.
+    pub talkbot: KeySettings,
+    /// Accounts of the other SMS vendors.
+    #[serde(default)]
+    pub vendors: VendorKeys,
+    /// The mail server.
+    #[serde(default)]
+    pub smtp: SmtpSettings,
+}
+
+/// `[smtp]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SmtpSettings {
+    /// Port of the mail server; none listens without it.
+    pub port: Option<u16>,
+}
+
+/// `[vendors]`: what the simulated SMS accounts accept. Development only.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VendorKeys {
+    /// MeliPayamak's user name.
+    pub melipayamak_username: String,
+    /// MeliPayamak's password.
+    pub melipayamak_password: String,
+    /// Parsian's token.
+    pub parsian_token: String,
+    /// Twilio's account.
+    pub twilio_account_sid: String,
+    /// Twilio's token.
+    pub twilio_auth_token: String,
+    /// Orange's client.
+    pub orange_client_id: String,
+    /// Orange's client secret.
+    pub orange_client_secret: String,
+}
+
+impl Default for VendorKeys {
+    fn default() -> Self {
+        Self {
+            melipayamak_username: "meli-user".to_owned(),
+            melipayamak_password: "meli-password".to_owned(),
+            parsian_token: "parsian-token".to_owned(),
+            twilio_account_sid: "AC00000000000000000000000000000001".to_owned(),
+            twilio_auth_token: "twilio-token".to_owned(),
+            orange_client_id: "orange-client".to_owned(),
+            orange_client_secret: "orange-secret".to_owned(),
+        }
+    }
 }
 
 /// `[sandbox]`.
@@ -100,6 +156,18 @@ pub struct Options {
     pub kavenegar_api_key: String,
     /// Key of the BitPay simulator.
     pub bitpay_api_key: String,
+    /// Accounts of the other SMS vendors.
+    pub vendors: VendorKeys,
+    /// Port of the mail server (0 = any free one); `None` = no mail server.
+    pub smtp_port: Option<u16>,
+    /// Key of the ZarinPal, PayPing, Stripe and Wave simulators.
+    pub checkout_api_key: String,
+    /// Key of the OpenAI simulator.
+    pub openai_api_key: String,
+    /// Key of the Anthropic simulator.
+    pub anthropic_api_key: String,
+    /// Key of the TalkBot simulator.
+    pub talkbot_api_key: String,
 }
 
 impl Default for Options {
@@ -113,6 +181,12 @@ impl Default for Options {
             webhook: None,
             kavenegar_api_key: "kavenegar-key".to_owned(),
             bitpay_api_key: "bitpay-key".to_owned(),
+            vendors: VendorKeys::default(),
+            smtp_port: None,
+            checkout_api_key: "checkout-key".to_owned(),
+            openai_api_key: "openai-key".to_owned(),
+            anthropic_api_key: "anthropic-key".to_owned(),
+            talkbot_api_key: "talkbot-key".to_owned(),
         }
     }
 }
@@ -132,6 +206,12 @@ impl From<&Settings> for Options {
             }),
             kavenegar_api_key: settings.kavenegar.api_key.expose().to_owned(),
             bitpay_api_key: settings.bitpay.api_key.expose().to_owned(),
+            vendors: settings.vendors.clone(),
+            smtp_port: settings.smtp.port,
+            checkout_api_key: settings.checkout.api_key.expose().to_owned(),
+            openai_api_key: settings.openai.api_key.expose().to_owned(),
+            anthropic_api_key: settings.anthropic.api_key.expose().to_owned(),
+            talkbot_api_key: settings.talkbot.api_key.expose().to_owned(),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! One issuer's public keys: fetched, kept, refreshed when a token names a key not seen before.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
+use aws_lc_rs::signature::ParsedPublicKey;
 use common_types::clock::SharedClock;
-use jsonwebtoken::DecodingKey;
 use parking_lot::Mutex;
 
 use crate::error::AuthError;
@@ -22,7 +23,7 @@ const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
 
 pub(crate) struct KeyStore {
     url: Option<String>,
-    keys: ArcSwap<BTreeMap<String, DecodingKey>>,
+    keys: ArcSwap<BTreeMap<String, Arc<ParsedPublicKey>>>,
     unknown: Mutex<HashMap<String, i64>>,
     last_attempt: AtomicI64,
     fetching: tokio::sync::Mutex<()>,
@@ -45,7 +46,7 @@ impl KeyStore {
 
     /// Replaces the keys.
     pub(crate) fn install(&self, keys: &PublicKeys) {
-        self.keys.store(keys.decoding_keys().into());
+        self.keys.store(keys.verifying_keys().into());
         self.unknown.lock().clear();
     }
 
@@ -63,9 +64,9 @@ impl KeyStore {
     }
 
     /// The key of this id, after at most one fetch.
-    pub(crate) async fn find(&self, kid: &str) -> Result<DecodingKey, AuthError> {
+    pub(crate) async fn find(&self, kid: &str) -> Result<Arc<ParsedPublicKey>, AuthError> {
         if let Some(key) = self.keys.load().get(kid) {
-            return Ok(key.clone());
+            return Ok(Arc::clone(key));
         }
         // A fetch under way counts as asking: its answer is waited for.
         if self.may_ask(kid) || self.fetching.try_lock().is_err() {
@@ -75,7 +76,7 @@ impl KeyStore {
             }
         }
         if let Some(key) = self.keys.load().get(kid) {
-            return Ok(key.clone());
+            return Ok(Arc::clone(key));
         }
         if self.is_empty() {
             return Err(AuthError::KeysUnavailable);

@@ -77,7 +77,7 @@ struct Header {
 pub(crate) struct Parsed<'a> {
     pub(crate) kid: String,
     pub(crate) signed: &'a str,
-    pub(crate) signature: &'a str,
+    pub(crate) signature: [u8; SIGNATURE_BYTES],
     payload: &'a str,
 }
 
@@ -107,9 +107,9 @@ impl<'a> Parsed<'a> {
         {
             return Err(AuthError::BadHeader);
         }
-        if decode(signature)?.len() != SIGNATURE_BYTES {
-            return Err(AuthError::Malformed);
-        }
+        let signature = decode(signature)?
+            .try_into()
+            .map_err(|_| AuthError::Malformed)?;
         Ok(Self {
             kid: header.kid,
             signed,

@@ -70,14 +70,16 @@ async fn poll(inner: Weak<Inner>, source: RevocationSource, every: Duration) {
         let Some(inner) = inner.upgrade() else { return };
         let revocations = &inner.revocations;
         for _ in 0..PAGES_AT_ONCE {
-            match (source.fetch)(revocations.cursor(&source.name)).await {
+            let before = revocations.cursor(&source.name);
+            match (source.fetch)(before).await {
                 Ok(page) => {
                     if failing {
                         tracing::info!(source = %source.name, "revocations are known again");
                         failing = false;
                     }
                     revocations.absorb(&source.name, &page);
-                    if page.revocations.is_empty() {
+                    // An owner may repeat its last few for latecomers: a page that leads no further is the last.
+                    if page.revocations.is_empty() || revocations.cursor(&source.name) == before {
                         break;
                     }
                 }

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use common_types::claims::{AccessClaims, PortalClaims, ServiceClaims};
 use common_types::clock::SharedClock;
-use jsonwebtoken::Algorithm;
-use moka::future::Cache;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use serde::de::DeserializeOwned;
 use service_config::AuthSettings;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::error::AuthError;
@@ -26,8 +25,12 @@ use crate::service_tokens::ServiceTokens;
 pub const LEEWAY_SECONDS: i64 = 10;
 /// No token of ours lives longer than a portal session, in seconds.
 pub const MAX_LIFETIME_SECONDS: i64 = 12 * 3600;
-/// How many verified tokens are remembered.
-const CACHED_TOKENS: u64 = 20_000;
+/// How many verified tokens are expected to be remembered.
+const CACHED_TOKENS: usize = 20_000;
+/// The most memory that remembered tokens take, in bytes.
+const CACHED_BYTES: u64 = 24 * 1024 * 1024;
+/// What a remembered token costs beside its own bytes.
+const CACHE_OVERHEAD: u64 = 512;
 
 /// Verifies tokens; cheap to clone, all clones share keys, cache and revocations.
 #[derive(Clone)]
@@ -40,11 +43,21 @@ pub(crate) struct Inner {
     pub(crate) patients: KeyStore,
     pub(crate) revocations: Revocations,
     pub(crate) settings: AuthSettings,
-    verified: Cache<[u8; 32], Verified>,
+    /// By the token's own bytes: a token is known only when every byte is the same.
+    verified: Cache<Box<str>, Arc<Verified>, Bytes>,
     clock: SharedClock,
 }
 
+/// Weighs a remembered token.
 #[derive(Clone)]
+struct Bytes;
+
+impl Weighter<Box<str>, Arc<Verified>> for Bytes {
+    fn weight(&self, token: &Box<str>, _: &Arc<Verified>) -> u64 {
+        token.len() as u64 + CACHE_OVERHEAD
+    }
+}
+
 struct Verified {
     kid: Arc<str>,
     expires_at: i64,
@@ -86,7 +99,7 @@ impl Verifier {
             people: KeyStore::new(&settings.jwks_url, http.clone(), clock.clone()),
             patients: KeyStore::new(&settings.portal_jwks_url, http, clock.clone()),
             revocations: Revocations::new(clock.clone()),
-            verified: Cache::new(CACHED_TOKENS),
+            verified: Cache::with_weighter(CACHED_TOKENS, CACHED_BYTES, Bytes),
             settings,
             clock,
         };
@@ -204,18 +217,18 @@ impl Verifier {
             TokenKind::Access | TokenKind::Service => &self.inner.people,
             TokenKind::Portal => &self.inner.patients,
         };
-        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let verified = match self.inner.verified.get(&digest).await {
+        let verified = match self.inner.verified.get(token) {
             Some(known) if store.knows(&known.kid) => known,
             _ => {
-                let fresh = self.check_fully(token, kind, store).await?;
-                self.inner.verified.insert(digest, fresh.clone()).await;
+                // Boxed: a remembered token should not pay for the room that fetching keys needs.
+                let fresh = Arc::new(Box::pin(self.check_fully(token, kind, store)).await?);
+                self.inner.verified.insert(token.into(), Arc::clone(&fresh));
                 fresh
             }
         };
         let now = self.inner.clock.now().timestamp();
         if verified.expires_at.saturating_add(LEEWAY_SECONDS) <= now {
-            self.inner.verified.invalidate(&digest).await;
+            self.inner.verified.remove(token);
             return Err(AuthError::Expired);
         }
         let (session, subject, issued_at) = match &verified.claims {
@@ -230,7 +243,7 @@ impl Verifier {
         {
             return Err(AuthError::Revoked);
         }
-        Ok(verified.claims)
+        Ok(verified.claims.clone())
     }
 
     /// Everything about a token that does not change while it lives.
@@ -242,15 +255,8 @@ impl Verifier {
     ) -> Result<Verified, AuthError> {
         let parsed = Parsed::parse(token, kind)?;
         let key = store.find(&parsed.kid).await?;
-        let right = jsonwebtoken::crypto::verify(
-            parsed.signature,
-            parsed.signed.as_bytes(),
-            &key,
-            Algorithm::ES256,
-        );
-        if !right.unwrap_or(false) {
-            return Err(AuthError::BadSignature);
-        }
+        key.verify_sig(parsed.signed.as_bytes(), &parsed.signature)
+            .map_err(|_| AuthError::BadSignature)?;
         let value = parsed.claims()?;
         let issuer = match kind {
             TokenKind::Access | TokenKind::Service => &self.inner.settings.issuer,

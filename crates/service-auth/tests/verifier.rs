@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -217,6 +218,57 @@ async fn q_a6_revocations_are_polled_page_by_page() {
         verifier.require_fresh().unwrap_err(),
         AuthError::RevocationsUnknown
     );
+}
+
+/// An owner that repeats its newest rows (cursors are given out before their rows commit) is asked once a time, not in a
+/// circle.
+#[tokio::test]
+async fn q_a6_an_owner_that_repeats_itself_is_asked_once_a_time() {
+    let clock = MovableClock::default();
+    let slow = AuthSettings {
+        revocation_poll_ms: 60_000,
+        ..settings("")
+    };
+    let verifier = Verifier::new(slow, clock.shared()).unwrap();
+    let until = clock.now() + TimeDelta::minutes(15);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = asked.clone();
+    let source = RevocationSource::from_fn("portal", move |since| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        async move {
+            let all: Vec<i64> = (1..=1_500).collect();
+            let page = all
+                .iter()
+                .filter(|cursor| **cursor > since - 50)
+                .take(1_000);
+            let cursors: Vec<i64> = page.copied().collect();
+            Ok(RevocationFeed {
+                cursor: cursors.last().copied().unwrap_or(since),
+                revocations: cursors
+                    .iter()
+                    .map(|_| Revocation {
+                        kind: RevocationKind::Session,
+                        id: Uuid::now_v7(),
+                        not_before: 0,
+                        expires_at: until,
+                    })
+                    .collect(),
+            })
+        }
+    });
+    let guard = verifier.start_with(vec![source]);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while asked.load(Ordering::SeqCst) < 3 {
+        assert!(tokio::time::Instant::now() < deadline);
+        tokio::task::yield_now().await;
+    }
+    // Two pages of news and one that leads no further; the next question is for the next time.
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    assert_eq!(verifier.revocations().cursor("portal"), 1_500);
+    drop(guard);
 }
 
 #[tokio::test]

@@ -48,7 +48,8 @@ impl AdvisoryLock {
             .bind::<BigInt, _>(key)
             .get_result(&mut conn)
             .await?;
-        Ok(answer.taken.then_some(Self {
+        // Made only when taken: dropping it would close a connection that the pool can use.
+        Ok(answer.taken.then(|| Self {
             conn: Some(conn),
             key,
         }))
@@ -90,10 +91,10 @@ pub(crate) async fn lock_key(conn: &mut AsyncPgConnection, name: &str) -> Result
     Ok(row.key)
 }
 
-/// Runs `job` every `interval`, in one process at a time: whoever finds the lock taken skips that
-/// turn. The job is given the clock's time. Runs until its task is aborted.
+/// Runs `job` every `interval`, in one process at a time. The job is given the clock's time. Runs until its task is aborted.
 ///
-/// A job's error is logged and the next turn comes as usual.
+/// A job's error is logged. After it, and after finding the lock taken, the next look is after 1, 2, 4 … seconds: whoever
+/// holds the lock may be a process that died and whose connection the server still waits for.
 pub async fn advisory_job<F, Fut>(
     db: Db,
     name: &'static str,
@@ -105,12 +106,17 @@ pub async fn advisory_job<F, Fut>(
     Fut: Future<Output = anyhow::Result<()>> + Send,
 {
     let lock_name = format!("job:{name}");
+    let mut missed = 0;
     loop {
+        let mut done = false;
         match AdvisoryLock::try_take(&db, &lock_name).await {
             Ok(Some(lock)) => {
-                if let Err(error) = job(clock.now()).await {
-                    metrics::counter!("job_failures_total", "job" => name).increment(1);
-                    tracing::error!(job = name, error = format!("{error:#}"), "job failed");
+                match job(clock.now()).await {
+                    Ok(()) => done = true,
+                    Err(error) => {
+                        metrics::counter!("job_failures_total", "job" => name).increment(1);
+                        tracing::error!(job = name, error = format!("{error:#}"), "job failed");
+                    }
                 }
                 if let Err(error) = lock.release().await {
                     tracing::warn!(job = name, %error, "job lock not given back in words");
@@ -119,7 +125,17 @@ pub async fn advisory_job<F, Fut>(
             Ok(None) => tracing::trace!(job = name, "another process runs this job"),
             Err(error) => tracing::warn!(job = name, %error, "job skipped: no database"),
         }
-        tokio::time::sleep(jittered(interval)).await;
+        missed = if done { 0 } else { missed + 1 };
+        tokio::time::sleep(jittered(pause(interval, missed))).await;
+    }
+}
+
+/// A turn that was missed is tried again after 1, 2, 4 … seconds, never later than the next one: a daily job must not lose a
+/// day to a moment without database or to a runner that was killed.
+fn pause(interval: Duration, missed: u32) -> Duration {
+    match missed {
+        0 => interval,
+        n => interval.min(Duration::from_secs(1 << (n - 1).min(16))),
     }
 }
 

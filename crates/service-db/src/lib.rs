@@ -4,6 +4,7 @@
 //! There are no models and no queries of a service here.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod crash;
 mod error;
 mod job;
 mod migrate;

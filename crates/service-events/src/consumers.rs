@@ -1,4 +1,7 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use common_types::{clock::SharedClock, events::Event};
 use service_db::Db;
@@ -142,8 +145,11 @@ impl Consumers {
     pub async fn declare(&self) -> Result<(), EventsError> {
         let connection = self.broker.connect(self.service).await?;
         let channel = answer(connection.create_channel()).await??;
+        let mut retries = HashSet::new();
         for topology in self.topologies() {
-            topology.declare(&self.broker, &channel).await?;
+            topology
+                .declare_beside(&mut retries, &self.broker, &channel)
+                .await?;
         }
         let _ = answer(connection.close(200, "done".into())).await?;
         Ok(())
@@ -174,9 +180,12 @@ impl Consumers {
         let mut tasks = tokio::task::JoinSet::new();
         // A token of the session's own: its first failure stops the others.
         let stop = cancel.child_token();
+        let mut retries = HashSet::new();
         for family in &self.families {
             let topology = self.topology(family);
-            topology.declare(&self.broker, &channel).await?;
+            topology
+                .declare_beside(&mut retries, &self.broker, &channel)
+                .await?;
             let context = Context {
                 db: self.db.clone(),
                 broker: self.broker.clone(),

@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, PublisherConfirm,
     options::BasicPublishOptions,
+    protocol::{AMQPErrorKind, AMQPSoftError},
 };
 use service_db::{Db, DbError};
 use tokio_util::sync::CancellationToken;
@@ -15,10 +16,10 @@ use uuid::Uuid;
 
 use crate::{
     Broker, EventsError, Outbox,
-    broker::{Backoff, confirming_channel},
+    broker::{Backoff, answer, confirming_channel},
     outbox::CHANNEL,
     schema::outbox_events,
-    topology::declare_exchange,
+    topology::{Topology, declare_exchange},
 };
 
 /// Rows published and confirmed together.
@@ -50,6 +51,7 @@ pub struct Relay {
     db: Db,
     broker: Broker,
     unheard: HashSet<&'static str>,
+    subscribers: Vec<Topology>,
 }
 
 impl Relay {
@@ -59,11 +61,21 @@ impl Relay {
             db,
             broker,
             unheard: HashSet::new(),
+            subscribers: Vec::new(),
         }
     }
 
+    /// Queues of whoever consumes what this outbox holds. They are declared before the first event is published, so
+    /// that a consumer that has never run yet, or does not run now, misses nothing.
+    #[must_use]
+    pub fn subscribers(mut self, queues: Vec<Topology>) -> Self {
+        self.subscribers = queues;
+        self
+    }
+
     /// Names of events that no service consumes yet: they are published even when no queue takes
-    /// them. Every other event waits in the outbox until one does.
+    /// them. Every other event waits in the outbox until one does; so does one named here that a
+    /// subscriber wants after all.
     #[must_use]
     pub fn unheard(mut self, names: &[&'static str]) -> Self {
         self.unheard.extend(names);
@@ -114,14 +126,44 @@ impl Relay {
         outcome
     }
 
-    /// A channel for [`publish_batch`](Self::publish_batch), with the exchange declared.
+    /// A channel for [`publish_batch`](Self::publish_batch), with the exchange and every subscriber's queue declared.
     ///
     /// # Errors
     /// When the broker refuses.
     pub async fn channel(&self, connection: &Connection) -> Result<Channel, EventsError> {
         let channel = confirming_channel(connection).await?;
         declare_exchange(&self.broker, &channel).await?;
+        let mut retries = HashSet::new();
+        for queue in &self.subscribers {
+            self.declare(connection, queue, &mut retries).await?;
+        }
         Ok(channel)
+    }
+
+    /// On a channel of its own, which a refusal closes. A queue of other arguments (its service is of another release)
+    /// is there, and bound by its own service.
+    async fn declare(
+        &self,
+        connection: &Connection,
+        queue: &Topology,
+        retries: &mut HashSet<Duration>,
+    ) -> Result<(), EventsError> {
+        let channel = answer(connection.create_channel()).await??;
+        match queue.declare_beside(retries, &self.broker, &channel).await {
+            Err(EventsError::Broker(error)) if is_other_arguments(&error) => {
+                tracing::warn!(queue = queue.queue, %error, "a subscriber's queue has other arguments");
+            }
+            declared => {
+                declared?;
+                let _ = answer(channel.close(200, "done".into())).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn must_be_taken(&self, name: &str) -> bool {
+        let wanted = |queue: &Topology| queue.names.contains(&name);
+        !self.unheard.contains(name) || self.subscribers.iter().any(wanted)
     }
 
     /// Publishes until nothing is due.
@@ -203,7 +245,7 @@ impl Relay {
             .with_type(row.name.as_str().into())
             .with_app_id(row.source.as_str().into());
         let options = BasicPublishOptions {
-            mandatory: !self.unheard.contains(row.name.as_str()),
+            mandatory: self.must_be_taken(&row.name),
             ..BasicPublishOptions::default()
         };
         let exchange = self.broker.exchange();
@@ -218,6 +260,12 @@ impl Relay {
             .await?;
         Ok(published)
     }
+}
+
+/// Whether the broker knows a queue or exchange of that name with other arguments.
+fn is_other_arguments(error: &lapin::Error) -> bool {
+    matches!(error.kind(), lapin::ErrorKind::ProtocolError(refusal)
+        if *refusal.kind() == AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED))
 }
 
 #[derive(Debug, Default)]

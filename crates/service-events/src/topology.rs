@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use lapin::{
     Channel, ExchangeKind,
@@ -52,6 +52,14 @@ impl Topology {
         }
     }
 
+    /// Bound to these events.
+    #[must_use]
+    pub fn bound_to(mut self, names: &[&'static str]) -> Self {
+        self.names = names.to_vec();
+        self.names.sort_unstable();
+        self
+    }
+
     /// Where given-up messages wait for the drain.
     pub fn dead_queue(&self) -> String {
         format!("{}.dead", self.queue)
@@ -71,10 +79,28 @@ impl Topology {
     /// # Errors
     /// When the broker refuses, for example because a queue of that name has other arguments.
     pub async fn declare(&self, broker: &Broker, channel: &Channel) -> Result<(), EventsError> {
+        self.declare_beside(&mut HashSet::new(), broker, channel)
+            .await
+    }
+
+    /// [`declare`](Self::declare) for one queue of several: retry queues, which all share, are declared when they are not
+    /// among `retries` yet, and remembered there.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub(crate) async fn declare_beside(
+        &self,
+        retries: &mut HashSet<Duration>,
+        broker: &Broker,
+        channel: &Channel,
+    ) -> Result<(), EventsError> {
         declare_exchange(broker, channel).await?;
         declare_queue(broker, channel, &self.dead_queue(), quorum()).await?;
         for delay in &self.retry.delays {
-            declare_retry(broker, channel, *delay).await?;
+            if !retries.contains(delay) {
+                declare_retry(broker, channel, *delay).await?;
+                retries.insert(*delay);
+            }
         }
         let mut arguments = dead_lettering(Some(&self.dead_queue()));
         let limit = i32::from(self.retry.delivery_limit);

@@ -5,7 +5,7 @@ use common_types::clock::SharedClock;
 use service_db::{Db, advisory_job};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Broker, Consumers, Outbox, Relay, stats};
+use crate::{Broker, Consumers, Outbox, Relay, Topology, stats};
 
 /// How long running events and jobs may take to end after a stop was asked for.
 const GRACE: Duration = Duration::from_secs(15);
@@ -24,6 +24,7 @@ pub struct Worker {
     clock: SharedClock,
     outbox: Outbox,
     unheard: Vec<&'static str>,
+    subscribers: Vec<Topology>,
     consumers: Option<Consumers>,
     tasks: Vec<Task>,
 }
@@ -48,6 +49,7 @@ impl Worker {
             clock,
             outbox,
             unheard: Vec::new(),
+            subscribers: Vec::new(),
             consumers: None,
             tasks: Vec::new(),
         }
@@ -69,6 +71,13 @@ impl Worker {
     #[must_use]
     pub fn unheard(mut self, names: &[&'static str]) -> Self {
         self.unheard.extend(names);
+        self
+    }
+
+    /// Queues of whoever consumes this service's events, see [`Relay::subscribers`].
+    #[must_use]
+    pub fn subscribers(mut self, queues: Vec<Topology>) -> Self {
+        self.subscribers = queues;
         self
     }
 
@@ -122,7 +131,11 @@ impl Worker {
 
     async fn run_all(self, cancel: CancellationToken) {
         let tracker = TaskTracker::new();
-        let relay = Relay::new(self.db.clone(), self.broker).unheard(&self.unheard);
+        // Its own queues stand before it publishes, too: an event that none takes waits up to a minute for its next try.
+        let own = self.consumers.iter().flat_map(Consumers::topologies);
+        let relay = Relay::new(self.db.clone(), self.broker)
+            .unheard(&self.unheard)
+            .subscribers(self.subscribers.into_iter().chain(own).collect());
         tracker.spawn(relay.run(self.outbox.clone(), cancel.clone()));
         tracker.spawn(stats::watch(self.db.clone(), self.service, cancel.clone()));
         if let Some(consumers) = self.consumers {

@@ -3,8 +3,9 @@
 use std::{io::Write, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use service_config::{ConfigError, Sources, load_with_aliases};
-use service_events::{Consumers, DeadLetterCommand, Worker};
+use common_types::events::subscriptions;
+use service_config::{ConfigError, Sources, alias_conflicts, load_with_aliases};
+use service_events::{Broker, Consumers, DeadLetterCommand, RetryPolicy, Topology, Worker};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -84,6 +85,9 @@ pub async fn main<S: ServiceDefinition>() -> ExitCode {
             return ExitCode::from(BAD_SETTINGS);
         }
     };
+    for conflict in alias_conflicts(&Sources::from_process(), S::ALIASES) {
+        tracing::warn!("{conflict}");
+    }
     let outcome = execute::<S>(cli.command, settings).await;
     let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -168,6 +172,7 @@ async fn serve<S: ServiceDefinition>(settings: S::Settings) -> anyhow::Result<()
 async fn work<S: ServiceDefinition>(settings: S::Settings) -> anyhow::Result<()> {
     let server_settings = settings.common().server.clone();
     let (stack, state) = build::<S>(settings).await?;
+    check_subscriptions::<S>(&stack, &state)?;
     let health = ServiceApp::health_only(S::NAME, stack.worker_checks()).start(
         &server_settings.host,
         server_settings.worker_port,
@@ -199,6 +204,7 @@ pub fn worker<S: ServiceDefinition>(stack: &Stack, state: &S::State) -> Worker {
         stack.clock.clone(),
     )
     .with_outbox(stack.outbox.clone())
+    .subscribers(subscribers(S::NAME, &stack.broker))
     .consumers(consumers::<S>(stack, state))
     .task(move |cancel| sealer.run(cancel))
     .job(
@@ -214,6 +220,50 @@ pub fn worker<S: ServiceDefinition>(stack: &Stack, state: &S::State) -> Worker {
         },
     );
     S::worker(state, worker)
+}
+
+/// The queues of whoever consumes a service's events.
+fn subscribers(service: &str, broker: &Broker) -> Vec<Topology> {
+    subscriptions::subscribers_to(service)
+        .map(|one| {
+            Topology::new(broker, one.service, one.family, RetryPolicy::default())
+                .bound_to(one.events)
+        })
+        .collect()
+}
+
+/// Whether a service consumes what `common_types::events::subscriptions` says; services that are not in the table are
+/// not asked.
+///
+/// # Errors
+/// The first difference, in words.
+pub fn check_subscriptions<S: ServiceDefinition>(
+    stack: &Stack,
+    state: &S::State,
+) -> anyhow::Result<()> {
+    let mut expected: Vec<(String, Vec<&str>)> = subscriptions::subscriptions_of(S::NAME)
+        .map(|one| {
+            let mut names = one.events.to_vec();
+            names.sort_unstable();
+            (format!("{}.{}", one.service, one.family), names)
+        })
+        .collect();
+    if expected.is_empty() {
+        return Ok(());
+    }
+    let mut found: Vec<(String, Vec<&str>)> = consumers::<S>(stack, state)
+        .topologies()
+        .into_iter()
+        .map(|queue| (queue.consumer, queue.names))
+        .collect();
+    expected.sort_unstable();
+    found.sort_unstable();
+    anyhow::ensure!(
+        expected == found,
+        "{} consumes {found:?}, but common_types::events::subscriptions says {expected:?}",
+        S::NAME
+    );
+    Ok(())
 }
 
 fn consumers<S: ServiceDefinition>(stack: &Stack, state: &S::State) -> Consumers {
@@ -237,6 +287,7 @@ async fn migrate<S: ServiceDefinition>(settings: S::Settings) -> anyhow::Result<
         "database is current"
     );
     let (stack, state) = build::<S>(settings).await?;
+    check_subscriptions::<S>(&stack, &state)?;
     // The relay never drops what no queue takes, so a broker that is away now only delays this.
     if let Err(error) = consumers::<S>(&stack, &state).declare().await {
         tracing::warn!(service = S::NAME, %error, "queues not declared; the worker declares them");

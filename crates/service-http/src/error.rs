@@ -118,6 +118,18 @@ impl ApiError {
         )
     }
 
+    /// 403 for a sensitive action without a proof of the last five minutes (Q-A8).
+    pub fn step_up_required() -> Self {
+        Self::forbidden(
+            "auth.step_up_required",
+            Text::i18n(
+                "برای این کار باید دوباره هویت خود را تأیید کنید.",
+                "Cette action demande de confirmer à nouveau votre identité.",
+                "This action needs a fresh proof that it is you.",
+            ),
+        )
+    }
+
     /// 404.
     pub fn not_found(code: &'static str, detail: impl Into<Text>) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, detail)

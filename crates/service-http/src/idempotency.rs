@@ -7,16 +7,20 @@
 
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::StatusCode};
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, dsl,
+    ExpressionMethods, OptionalExtension, QueryDsl,
+    dsl::{self, IntervalDsl},
     result::Error as DieselError,
-    sql_types::{Bool, Text as SqlText, Timestamptz},
+    sql_types::{BigInt, Text as SqlText, Timestamptz},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use futures_util::future::{Ready, ready};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{error::ApiError, text::Text};
+use crate::{
+    error::ApiError,
+    extract::{Read, after_admission},
+    text::Text,
+};
 
 /// The header's name.
 pub const HEADER: &str = "Idempotency-Key";
@@ -44,10 +48,10 @@ pub struct OptionalKey(pub Option<String>);
 
 impl FromRequest for Key {
     type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Future = Read<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(read_key(request).and_then(|key| {
+        let key = read_key(request).and_then(|key| {
             key.map(Self).ok_or_else(|| {
                 ApiError::bad_request(
                     "idempotency.key_required",
@@ -58,16 +62,17 @@ impl FromRequest for Key {
                     ),
                 )
             })
-        }))
+        });
+        after_admission(request, key)
     }
 }
 
 impl FromRequest for OptionalKey {
     type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Future = Read<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(read_key(request).map(Self))
+        after_admission(request, read_key(request).map(Self))
     }
 }
 
@@ -185,6 +190,18 @@ impl From<Refusal> for ApiError {
     }
 }
 
+/// How long an answer is kept.
+const KEPT_DAYS: i32 = 7;
+/// Tells these locks from others of the same database.
+const SEED: i64 = 7;
+
+diesel::define_sql_function! {
+    fn pg_try_advisory_xact_lock(key: BigInt) -> diesel::sql_types::Bool;
+}
+diesel::define_sql_function! {
+    fn hashtextextended(words: SqlText, seed: BigInt) -> BigInt;
+}
+
 /// The database's time, seven days ago.
 fn expiry() -> diesel::expression::SqlLiteral<Timestamptz> {
     dsl::sql("now() - interval '7 days'")
@@ -230,25 +247,18 @@ pub async fn begin(
     key: &str,
     body_hash: &[u8],
 ) -> Result<Option<Result<Stored, Refusal>>, DieselError> {
-    #[derive(QueryableByName)]
-    struct Lock {
-        #[diesel(sql_type = Bool)]
-        taken: bool,
-    }
     // The lock, not the row, says "in flight": it ends with the transaction, also when a process dies.
-    let lock: Lock =
-        diesel::sql_query("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7)) AS taken")
-            .bind::<SqlText, _>(format!(
-                "idempotency\u{1f}{subject}\u{1f}{route}\u{1f}{key}"
-            ))
-            .get_result(conn)
-            .await?;
-    if !lock.taken {
+    // Statements in diesel's own words stay prepared; those of `sql_query` and `sql` are prepared anew each time.
+    let name = format!("idempotency\u{1f}{subject}\u{1f}{route}\u{1f}{key}");
+    let taken: bool = diesel::select(pg_try_advisory_xact_lock(hashtextextended(name, SEED)))
+        .get_result(conn)
+        .await?;
+    if !taken {
         return Ok(Some(Err(Refusal::InFlight)));
     }
     let row = idempotency_keys::table
         .find((subject, route, key))
-        .filter(idempotency_keys::created_at.gt(expiry()))
+        .filter((idempotency_keys::created_at + KEPT_DAYS.days()).gt(dsl::now))
         .select((
             idempotency_keys::body_hash,
             idempotency_keys::status,

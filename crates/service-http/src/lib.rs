@@ -36,11 +36,11 @@ pub use error::{ApiError, FieldErrors};
 pub use extract::{
     Allowed, ApiKeyCaller, Caller, ClientIp, ClinicAdmin, ClinicStaff, ContentMember, Doctor, Json,
     JsonBytes, Lang, MachineCaller, MaybeCaller, MoneyStaff, OrganizationMember, Path, Permission,
-    PortalCaller, Query, RouteLanguage, SensitiveCaller, ServiceCaller, Superuser,
+    PortalCaller, Query, RouteLanguage, SensitiveCaller, ServiceCaller, SteppedUp, Superuser,
 };
 pub use health::Check;
 pub use limits::{Decision, Limit, RateLimiter};
-pub use paging::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, PageQuery, paginate};
+pub use paging::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, PageQuery, paginate, paginate_by};
 pub use server::ServiceApp;
 pub use stack::{Background, Common, ServiceSettings, Stack};
 pub use text::Text;

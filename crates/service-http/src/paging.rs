@@ -61,7 +61,21 @@ pub fn paginate<T>(
     total: i64,
     items: Vec<T>,
 ) -> Result<Page<T>, ApiError> {
-    let (number, limit) = (query.number(), query.limit());
+    paginate_by(request, query, query.limit(), total, items)
+}
+
+/// As [`paginate`], for a list with its own bound on `page_size`: `limit` items stand on a page.
+///
+/// # Errors
+/// As [`paginate`].
+pub fn paginate_by<T>(
+    request: &HttpRequest,
+    query: &PageQuery,
+    limit: i64,
+    total: i64,
+    items: Vec<T>,
+) -> Result<Page<T>, ApiError> {
+    let number = query.number();
     let last = if total <= 0 {
         1
     } else {

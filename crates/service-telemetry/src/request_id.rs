@@ -1,6 +1,8 @@
 //! The id of a request: given by the client or the gateway, else made here; echoed, logged and passed on.
 
-use uuid::Uuid;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use uuid::Builder;
 
 /// Name of the header, in both directions.
 pub const REQUEST_ID_HEADER: &str = "x-request-id";
@@ -17,10 +19,16 @@ impl RequestId {
         ((1..=128).contains(&text.len()) && text.bytes().all(plain)).then(|| Self(text.to_owned()))
     }
 
-    /// A fresh id (UUIDv7).
+    /// A fresh id (UUIDv7). Its random part comes from the thread's generator: asking the system for each one shows in
+    /// the gateway's profile.
     #[must_use]
     pub fn fresh() -> Self {
-        Self(Uuid::now_v7().to_string())
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let id = Builder::from_unix_timestamp_millis(millis, &rand::random()).into_uuid();
+        Self(id.to_string())
     }
 
     /// The id's text.

@@ -9,6 +9,7 @@
 mod db;
 mod events;
 mod proxy;
+mod python;
 mod servers;
 mod service;
 mod wait;
@@ -17,6 +18,7 @@ pub use common_types::clock::MovableClock;
 pub use db::TestDb;
 pub use events::{published_events, unsettled_events};
 pub use proxy::LinkProxy;
+pub use python::{run_vendor_python, vendor_python};
 pub use servers::{Prefix, amqp_url, database_url, redis_url};
 pub use service::{ServiceSetup, TestService};
-pub use wait::eventually;
+pub use wait::{eventually, eventually_stepping};

@@ -228,7 +228,11 @@ impl<S: ServiceDefinition> TestService<S> {
     }
 
     /// Runs relay, consumers and jobs until the service is dropped.
+    ///
+    /// # Panics
+    /// When the service consumes something else than the table of subscriptions says.
     pub fn start_worker(&mut self) {
+        cli::check_subscriptions::<S>(&self.stack, &self.state).expect("subscriptions");
         let cancel = CancellationToken::new();
         let worker = cli::worker::<S>(&self.stack, &self.state);
         let running = tokio::spawn(worker.run(cancel.clone()));

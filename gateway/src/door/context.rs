@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use actix_web::HttpRequest;
+use actix_http::{HttpMessage as _, Request as ClientRequest};
+use actix_web::http::header::{HeaderName, HeaderValue};
 use common_types::clock::SharedClock;
-use http::HeaderValue;
 use service_telemetry::RequestId;
 
 use crate::cidr::{Block, client_address};
+use crate::headers;
 
 /// Ids of one request.
 #[derive(Debug, Clone)]
@@ -49,13 +50,13 @@ impl Trace {
     }
 
     /// The header for the service.
-    pub fn header(&self) -> String {
-        format!(
-            "00-{:032x}-{:016x}-{:02x}",
-            self.trace_id,
-            self.span_id,
-            u8::from(self.sampled)
-        )
+    pub fn header(&self) -> [u8; 55] {
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        // The slices are as long as the numbers' digits.
+        let _ = hex::encode_to_slice(self.trace_id.to_be_bytes(), &mut text[3..35]);
+        let _ = hex::encode_to_slice(self.span_id.to_be_bytes(), &mut text[36..52]);
+        text[54] = b'0' + u8::from(self.sampled);
+        text
     }
 
     /// What a span recorded here continues: the client's span, with our decision to record it.
@@ -90,23 +91,23 @@ fn parse(text: &str) -> Option<(u128, u64)> {
 
 impl Context {
     /// Reads a request's ids.
-    pub fn of(request: &HttpRequest, trusted: &[Block], trace_ratio: f64) -> Self {
-        let headers = request.headers();
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    pub fn of(request: &ClientRequest, trusted: &[Block], trace_ratio: f64) -> Self {
+        let given = request.headers();
+        let text = |name: &HeaderName| given.get(name).and_then(|value| value.to_str().ok());
         let peer = request
             .peer_addr()
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
         let forwarded = if trusted.is_empty() {
             None
         } else {
-            text("x-forwarded-for")
+            text(&headers::X_FORWARDED_FOR)
         };
         Self {
-            request_id: text("x-request-id")
+            request_id: text(&headers::X_REQUEST_ID)
                 .and_then(RequestId::accept)
                 .unwrap_or_else(RequestId::fresh),
             client: client_address(peer, forwarded, trusted),
-            trace: Trace::of(text("traceparent"), trace_ratio),
+            trace: Trace::of(text(&headers::TRACEPARENT), trace_ratio),
         }
     }
 }
@@ -166,10 +167,10 @@ mod tests {
         assert!(
             trace
                 .header()
-                .starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-")
+                .starts_with(b"00-4bf92f3577b34da6a3ce929d0e0e4736-")
         );
-        assert!(trace.header().ends_with("-00"));
-        assert!(Trace::of(Some(good), 1.0).header().ends_with("-01"));
+        assert!(trace.header().ends_with(b"-00"));
+        assert!(Trace::of(Some(good), 1.0).header().ends_with(b"-01"));
         for bad in [
             "",
             "00-0-0-0",

@@ -1,8 +1,9 @@
 //! Foreign origins: an allow-list, never an echo (cimef.md ⚑4). Same origin needs nothing.
 
+use actix_http::{HttpMessage as _, Request as ClientRequest};
+use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode, Version};
-use actix_web::{HttpRequest, HttpResponse};
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const HEADERS: &str = "accept, accept-language, authorization, content-type, idempotency-key, if-match, if-none-match, \
@@ -36,7 +37,7 @@ impl Cors {
     }
 
     /// Classifies a request's origin.
-    pub fn origin(&self, request: &HttpRequest) -> Origin {
+    pub fn origin(&self, request: &ClientRequest) -> Origin {
         let Some(value) = request.headers().get(header::ORIGIN) else {
             return Origin::Absent;
         };
@@ -67,7 +68,7 @@ impl Cors {
     }
 
     /// Answers a preflight; `None` when the request is none.
-    pub fn preflight(&self, request: &HttpRequest) -> Option<HttpResponse> {
+    pub fn preflight(&self, request: &ClientRequest) -> Option<HttpResponse> {
         let asks = request.method() == Method::OPTIONS
             && request
                 .headers()
@@ -87,7 +88,7 @@ impl Cors {
     }
 
     /// Adds what an allowed origin needs to read the answer.
-    pub fn mark(&self, request: &HttpRequest, headers: &mut HeaderMap) {
+    pub fn mark(&self, request: &ClientRequest, headers: &mut HeaderMap) {
         if self.origins.is_empty() || !request.headers().contains_key(header::ORIGIN) {
             return;
         }
@@ -121,7 +122,7 @@ mod tests {
                 &TestRequest::get()
                     .insert_header((header::HOST, "clinic.example:8080"))
                     .insert_header((header::ORIGIN, value.to_owned()))
-                    .to_http_request(),
+                    .to_request(),
             )
         };
         assert_eq!(origin("http://localhost:3000"), Origin::Allowed);
@@ -138,7 +139,7 @@ mod tests {
             assert_eq!(origin(foreign), Origin::Foreign, "{foreign}");
         }
         assert_eq!(
-            cors.origin(&TestRequest::get().to_http_request()),
+            cors.origin(&TestRequest::get().to_request()),
             Origin::Absent
         );
     }

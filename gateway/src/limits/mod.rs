@@ -5,15 +5,17 @@
 //! (decisions.md 15). Redis keys hold a keyed hash of the subject, never an address or an id.
 
 mod leases;
+mod standing;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_redis::Pool;
 use service_http::limits::{Decision, Limit, RateLimiter};
 
 use crate::routes::LimitPolicy;
-use leases::{Leases, Taken};
+use leases::{Leases, Rest, Taken};
+pub use standing::Standing;
 
 /// A refused call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,34 +89,50 @@ impl Limits {
         Self { inner: None }
     }
 
-    /// Takes one call from the subject's budget.
+    /// Takes one call from the subject's budget and says what is left of it; `None` when nothing is counted.
     ///
     /// # Errors
     /// [`Denied`] when it is spent.
-    pub async fn check(&self, policy: &Arc<LimitPolicy>, subject: &[u8]) -> Result<(), Denied> {
+    pub async fn check(
+        &self,
+        policy: &Arc<LimitPolicy>,
+        subject: &[u8],
+    ) -> Result<Option<Standing>, Denied> {
         let Some(inner) = &self.inner else {
-            return Ok(());
+            return Ok(None);
         };
         if policy.strict {
-            return inner.ask(policy, subject, 1).await;
+            // Boxed here and below: rare beside the calls that find a permit at hand, and large.
+            let (left, back) = Box::pin(inner.ask(policy, subject, 1)).await?;
+            return Ok(Some(inner.standing(policy, left, back)));
         }
         let batch = inner.batch(policy);
-        match inner.leases.take(policy, subject, batch) {
-            Taken::Yes => Ok(()),
-            Taken::YesAndLow => {
+        match inner.leases.take(policy, subject, batch, Instant::now()) {
+            Taken::Yes(rest) => Ok(Some(inner.leased(policy, batch, rest))),
+            Taken::YesAndLow(debt, rest) => {
+                let standing = inner.leased(policy, batch, rest);
                 let inner = Arc::clone(inner);
                 let (policy, subject) = (Arc::clone(policy), subject.to_vec());
                 actix_web::rt::spawn(async move {
-                    let answer = inner.ask(&policy, &subject, batch).await;
-                    inner.leases.put(&policy, &subject, batch, &answer);
+                    let answer = inner.buy(&policy, &subject, batch, debt).await;
+                    let now = Instant::now();
+                    inner.leases.put(&policy, &subject, batch, &answer, now);
                 });
-                Ok(())
+                Ok(Some(standing))
             }
             Taken::No(wait) => Err(inner.denied(policy, wait)),
-            Taken::Ask => {
-                let answer = inner.ask(policy, subject, batch).await;
-                inner.leases.put(policy, subject, batch, &answer);
-                answer.map(|()| inner.leases.spend(policy, subject))
+            Taken::Ask(debt) => {
+                let answer = Box::pin(inner.buy(policy, subject, batch, debt)).await;
+                let now = Instant::now();
+                let taken = inner
+                    .leases
+                    .put_and_take(policy, subject, batch, &answer, now);
+                match (taken, answer) {
+                    (Some(rest), _) => Ok(Some(inner.leased(policy, batch, rest))),
+                    (None, Err(denied)) => Err(denied),
+                    // A purchase that succeeded always gives its permit.
+                    (None, Ok(_)) => Ok(None),
+                }
             }
         }
     }
@@ -129,14 +147,46 @@ impl Inner {
         (self.calls(policy) / self.divisor).max(1)
     }
 
-    /// Buys `batch` calls.
-    async fn ask(&self, policy: &LimitPolicy, subject: &[u8], batch: u32) -> Result<(), Denied> {
+    fn standing(&self, policy: &Arc<LimitPolicy>, left: u32, back: Duration) -> Standing {
+        Standing::new(policy, self.calls(policy), left, back)
+    }
+
+    /// What a lease says is left. Before its first purchase nobody was asked: the whole limit less what was used here.
+    fn leased(&self, policy: &Arc<LimitPolicy>, batch: u32, rest: Rest) -> Standing {
+        let beyond = rest
+            .beyond
+            .unwrap_or_else(|| self.calls(policy).saturating_sub(batch));
+        self.standing(policy, beyond.saturating_add(rest.permits), rest.lapses)
+    }
+
+    /// Pays what was granted on credit, then buys `batch` calls. Says how many are left behind them.
+    async fn buy(
+        &self,
+        policy: &LimitPolicy,
+        subject: &[u8],
+        batch: u32,
+        debt: u32,
+    ) -> Result<u32, Denied> {
+        for _ in 0..debt {
+            self.ask(policy, subject, batch).await?;
+        }
+        let (left, _) = self.ask(policy, subject, batch).await?;
+        Ok(left)
+    }
+
+    /// Takes `batch` calls from the budget. Says how many are left, and when all of them are back.
+    async fn ask(
+        &self,
+        policy: &LimitPolicy,
+        subject: &[u8],
+        batch: u32,
+    ) -> Result<(u32, Duration), Denied> {
         let units = (self.calls(policy) / batch).max(1);
         let limit = Limit::new(units, Duration::from_secs(policy.window_seconds.into()));
         let key = format!("{}:{batch}:{}", policy.name, self.hashed(subject));
         let decision: Decision = self.limiter.check(&key, limit).await;
         if decision.allowed {
-            Ok(())
+            Ok((decision.remaining.saturating_mul(batch), decision.wait))
         } else {
             Err(self.denied(policy, decision.wait))
         }
@@ -165,6 +215,7 @@ impl Inner {
 mod tests {
     use super::*;
     use crate::routes::LimitBy;
+    use actix_web::http::header::HeaderMap;
 
     fn policy(calls: u32, strict: bool) -> Arc<LimitPolicy> {
         Arc::new(LimitPolicy {
@@ -173,6 +224,7 @@ mod tests {
             window_seconds: 3600,
             by: LimitBy::Ip,
             strict,
+            shown: std::sync::OnceLock::new(),
         })
     }
 
@@ -218,6 +270,40 @@ mod tests {
             allowed(&Limits::off(), &policy(1, true), b"a", 50).await,
             50
         );
+    }
+
+    #[actix_web::test]
+    async fn an_admitted_call_is_told_what_is_left() {
+        let limits = Limits::new(None, "t:", 1, 20, [7; 32]);
+        let told = async |policy: &Arc<LimitPolicy>| {
+            let standing = limits.check(policy, b"a").await.unwrap().unwrap();
+            let mut headers = HeaderMap::new();
+            standing.write(&mut headers);
+            let text = |name: &str| headers.get(name).unwrap().to_str().unwrap().to_owned();
+            (text("ratelimit-policy"), text("ratelimit"))
+        };
+        let strict = policy(5, true);
+        let (shown, left) = told(&strict).await;
+        assert_eq!(shown, "\"test\";q=5;w=3600");
+        assert_eq!(
+            left, "\"test\";r=4;t=720",
+            "one call comes back every 720 s"
+        );
+        let leased = policy(100, false);
+        for used in 1..=3 {
+            let (shown, left) = told(&leased).await;
+            assert_eq!(shown, "\"test\";q=100;w=3600");
+            let expected = format!("\"test\";r={};t=3600", 100 - used);
+            assert_eq!(left, expected, "on credit");
+        }
+        // The purchase at the low mark counts in whole batches of five.
+        for _ in 4..=60 {
+            limits.check(&leased, b"a").await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        let (_, left) = told(&leased).await;
+        let left: u32 = left.split(['=', ';']).nth(2).unwrap().parse().unwrap();
+        assert!((34..=39).contains(&left), "{left} of 39");
     }
 
     #[test]

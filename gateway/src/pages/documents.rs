@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actix_http::Request as ClientRequest;
+use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
@@ -223,7 +224,7 @@ fn rewrite(value: &mut Value, from: &str, to: &str) {
 }
 
 /// `/api/docs/**`: Swagger UI from files inside this program.
-pub fn swagger(request: &HttpRequest) -> Option<HttpResponse> {
+pub fn swagger(request: &ClientRequest) -> Option<HttpResponse> {
     let path = request.uri().path();
     let tail = path.strip_prefix("/api/docs")?;
     if tail.is_empty() {

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use actix_http::{HttpMessage as _, Request as ClientRequest};
+use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode};
-use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
@@ -52,7 +53,7 @@ impl Site {
 
     /// The answer for a canonical path: the file, or the entry document for the application's own addresses.
     /// `None` when there is neither.
-    pub async fn answer(&self, request: &HttpRequest) -> Option<HttpResponse> {
+    pub async fn answer(&self, request: &ClientRequest) -> Option<HttpResponse> {
         let relative = relative(request.uri().path())?;
         let mut file = self.load(&relative).await;
         if file.is_none() {
@@ -148,10 +149,13 @@ fn compress(plain: &[u8]) -> std::io::Result<Bytes> {
     encoder.finish().map(Bytes::from)
 }
 
-fn reply(request: &HttpRequest, file: &File, hashed: bool) -> HttpResponse {
+fn reply(request: &ClientRequest, file: &File, hashed: bool) -> HttpResponse {
     let headers = request.headers();
     let mut answer = HttpResponse::build(StatusCode::OK);
+    // The kind goes along with 304 too: it decides the Content-Security-Policy, and a browser lets the headers of a 304
+    // take the place of those it keeps.
     answer
+        .insert_header((header::CONTENT_TYPE, file.kind.as_str()))
         .insert_header((header::ETAG, file.etag.as_str()))
         .insert_header((header::VARY, "Accept-Encoding"))
         .insert_header((
@@ -172,7 +176,6 @@ fn reply(request: &HttpRequest, file: &File, hashed: bool) -> HttpResponse {
         answer.status(StatusCode::NOT_MODIFIED);
         return answer.finish();
     }
-    answer.insert_header((header::CONTENT_TYPE, file.kind.as_str()));
     let body = if let Some(body) = file.brotli.as_ref().filter(|_| accepts(headers, "br")) {
         answer.insert_header((header::CONTENT_ENCODING, "br"));
         body
@@ -187,7 +190,8 @@ fn reply(request: &HttpRequest, file: &File, hashed: bool) -> HttpResponse {
     answer.body(body.clone())
 }
 
-fn accepts(headers: &HeaderMap, coding: &str) -> bool {
+/// Whether the client takes this coding.
+pub(super) fn accepts(headers: &HeaderMap, coding: &str) -> bool {
     headers
         .get_all(header::ACCEPT_ENCODING)
         .filter_map(|value| value.to_str().ok())

@@ -23,7 +23,7 @@ pub fn page(development: bool) -> HttpResponse {
              <p>The platform is running. The web application has not been built here yet (<code>make web</code>).</p>\n\
              <p lang=\"fr\">La plateforme fonctionne. L'application web n'a pas encore été construite ici.</p>\n\
              <p lang=\"fa\" dir=\"rtl\">سامانه برپاست. رابط وب هنوز ساخته نشده است.</p>\n\
-             <ul><li><a href=\"/api/docs/\">API documentation</a></li>\
+             <ul><li><a href=\"/api/docs/\">API documentation</a> (<a href=\"/api/redoc/\">ReDoc</a>)</li>\
              <li><a href=\"/openapi.json\">OpenAPI document</a></li><li><a href=\"/health/\">Health</a></li>{inbox}</ul>\n\
              </body>\n</html>\n"
         ))

@@ -4,3 +4,4 @@ pub mod documents;
 pub mod files;
 pub mod first;
 pub mod own;
+pub mod redoc;

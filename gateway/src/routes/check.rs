@@ -1,7 +1,7 @@
 //! From file entries to routes: defaults filled in, every mistake collected.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use common_types::Language;
@@ -80,6 +80,7 @@ fn policies(entries: &BTreeMap<String, LimitEntry>, errors: &mut Vec<String>) ->
                 window_seconds: entry.window_seconds.max(1),
                 by: entry.by,
                 strict: entry.strict,
+                shown: OnceLock::new(),
             };
             (name.clone(), Arc::new(policy))
         })

@@ -8,12 +8,13 @@ mod file;
 mod tree;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use file::{RouteFile, TableError};
 pub use tree::Found;
 
+use actix_web::http::header::HeaderValue;
 use common_types::Language;
 
 /// The table that is compiled in.
@@ -92,6 +93,8 @@ pub struct LimitPolicy {
     pub by: LimitBy,
     /// Counted exactly in Redis at each call (log-in, SMS, AI, money); otherwise workers lease permits in batches.
     pub strict: bool,
+    /// The `RateLimit-Policy` header, written at the first answer.
+    pub shown: OnceLock<HeaderValue>,
 }
 
 /// One entry of the table, complete: defaults are already filled in.

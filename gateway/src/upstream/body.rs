@@ -1,21 +1,18 @@
-//! Bodies in both directions, streamed: what the client sends, guarded; what the service answers, with its lease.
+//! What the client sends on its way to a service: streamed and guarded.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use actix_web::body::{BodySize, MessageBody};
-use actix_web::dev::Payload;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
 use thiserror::Error;
 use tokio::time::{Sleep, sleep};
 
-use super::instance::{Load, Place};
-use super::pool::{Pool, Sender};
+use crate::wire::flow::ClientBody;
 
 /// Pieces of a body from this size on are copied out of the server's buffer.
 const LARGE_PIECE: usize = 8 * 1024;
@@ -69,7 +66,7 @@ impl BodyState {
 /// The body of a request on its way to a service. Only time spent waiting for the client counts against it, not time
 /// in which the service did not read.
 pub struct GuardedBody {
-    payload: Payload,
+    payload: ClientBody,
     length: Option<u64>,
     rules: BodyRules,
     received: u64,
@@ -77,11 +74,13 @@ pub struct GuardedBody {
     waiting_since: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
     state: Rc<BodyState>,
+    /// Taken from the client before the service was called.
+    ahead: VecDeque<Bytes>,
 }
 
 impl GuardedBody {
     /// Guards a payload of this declared length.
-    pub fn new(payload: Payload, length: Option<u64>, rules: BodyRules) -> Self {
+    pub fn new(payload: ClientBody, length: Option<u64>, rules: BodyRules) -> Self {
         Self {
             payload,
             length,
@@ -91,6 +90,7 @@ impl GuardedBody {
             waiting_since: None,
             timer: None,
             state: Rc::default(),
+            ahead: VecDeque::new(),
         }
     }
 
@@ -99,7 +99,42 @@ impl GuardedBody {
         Rc::clone(&self.state)
     }
 
-    fn fail(&self, failure: BodyFailure) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
+    /// Waits until the body is whole (`true`) or so much of it has come. A client that sends slowly takes no place at
+    /// the service meanwhile (Q-G4).
+    ///
+    /// # Errors
+    /// When it is given up before.
+    pub async fn settle(&mut self, most: usize) -> Result<bool, BodyFailure> {
+        let mut held = 0;
+        while held < most {
+            match std::future::poll_fn(|context| self.poll_client(context)).await {
+                Some(Ok(bytes)) => {
+                    held += bytes.len();
+                    self.ahead.push_back(bytes);
+                    if self.state.is_done() {
+                        return Ok(true);
+                    }
+                }
+                Some(Err(failure)) => return Err(failure),
+                None => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
+    /// A settled body in one piece.
+    pub fn into_whole(mut self) -> Bytes {
+        if self.ahead.len() < 2 {
+            return self.ahead.pop_front().unwrap_or_default();
+        }
+        let mut whole = BytesMut::with_capacity(self.ahead.iter().map(Bytes::len).sum());
+        for piece in &self.ahead {
+            whole.extend_from_slice(piece);
+        }
+        whole.freeze()
+    }
+
+    fn fail(&self, failure: BodyFailure) -> Poll<Option<Result<Bytes, BodyFailure>>> {
         self.state.failure.set(Some(failure));
         Poll::Ready(Some(Err(failure)))
     }
@@ -121,10 +156,27 @@ impl GuardedBody {
             && (self.received as f64) < counted.as_secs_f64() * self.rules.minimum_rate as f64
     }
 
-    fn poll(
+    /// Its declared length.
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// The next piece; `None` at its end, and never after a failure. A body that was shorter than declared has broken
+    /// off.
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyFailure>>> {
+        if let Some(bytes) = self.ahead.pop_front() {
+            return Poll::Ready(Some(Ok(bytes)));
+        }
+        if self.state.is_done() {
+            return Poll::Ready(None);
+        }
+        self.poll_client(context)
+    }
+
+    fn poll_client(
         &mut self,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
+    ) -> Poll<Option<Result<Bytes, BodyFailure>>> {
         match Pin::new(&mut self.payload).poll_next(context) {
             Poll::Ready(Some(Ok(bytes))) => {
                 if let Some(since) = self.waiting_since.take() {
@@ -144,10 +196,13 @@ impl GuardedBody {
                 } else {
                     bytes
                 };
-                Poll::Ready(Some(Ok(Frame::data(bytes))))
+                Poll::Ready(Some(Ok(bytes)))
             }
             Poll::Ready(Some(Err(_))) => self.fail(BodyFailure::Broken),
             Poll::Ready(None) => {
+                if self.length.is_some_and(|length| length != self.received) {
+                    return self.fail(BodyFailure::Broken);
+                }
                 self.state.done.set(true);
                 Poll::Ready(None)
             }
@@ -172,147 +227,39 @@ impl GuardedBody {
 pub enum RequestBody {
     /// No body.
     Empty,
+    /// A small body that came whole; can be sent again.
+    Whole(Bytes),
     /// The client's body, as it comes.
     Client(GuardedBody),
 }
 
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = BodyFailure;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
-        match self.get_mut() {
-            Self::Empty => Poll::Ready(None),
-            Self::Client(body) => body.poll(context),
-        }
+impl std::fmt::Debug for RequestBody {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Never its bytes.
+        formatter.write_str(match self {
+            Self::Empty => "Empty",
+            Self::Whole(_) => "Whole",
+            Self::Client(_) => "Client",
+        })
     }
+}
 
-    fn is_end_stream(&self) -> bool {
+impl RequestBody {
+    /// The same once more, where that is possible.
+    pub fn again(&self) -> Option<Self> {
         match self {
-            Self::Empty => true,
-            Self::Client(body) => body.state.is_done(),
+            Self::Empty => Some(Self::Empty),
+            Self::Whole(bytes) => Some(Self::Whole(bytes.clone())),
+            Self::Client(_) => None,
         }
     }
 
-    fn size_hint(&self) -> SizeHint {
+    /// Its length in bytes, when it is known.
+    pub fn length(&self) -> Option<u64> {
         match self {
-            Self::Empty => SizeHint::with_exact(0),
-            Self::Client(body) => body.length.map_or_else(SizeHint::new, SizeHint::with_exact),
-        }
-    }
-}
-
-/// A connection in use. Given back to its pool when the answer was read to its end, dropped (closed) otherwise.
-pub struct Lease {
-    /// The worker's pool.
-    pub pool: Rc<Pool>,
-    /// The connection.
-    pub sender: Option<Sender>,
-    /// Counts at the instance.
-    pub load: Load,
-    /// Counts at the service.
-    pub place: Place,
-    /// The request's body, when there was one: while it is not through, the connection cannot be used again.
-    pub upload: Option<Rc<BodyState>>,
-}
-
-impl Lease {
-    fn give_back(&mut self) {
-        if let Some(sender) = self.sender.take()
-            && self.upload.as_ref().is_none_or(|state| state.is_done())
-        {
-            self.pool.give_back(self.load.instance(), sender);
-        }
-    }
-}
-
-/// Why an answer broke off after it had begun.
-#[derive(Debug, Error)]
-pub enum AnswerError {
-    /// The service broke off.
-    #[error("the service broke off: {0}")]
-    Broken(#[from] hyper::Error),
-    /// The service sent nothing for too long.
-    #[error("the service stopped sending")]
-    Stalled,
-}
-
-/// The body of a service's answer on its way to the client.
-pub struct AnswerBody {
-    incoming: Incoming,
-    size: BodySize,
-    lease: Option<Lease>,
-    stall: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
-}
-
-impl AnswerBody {
-    /// An answer of this size; `stall` is the longest silence in it.
-    pub fn new(incoming: Incoming, size: BodySize, lease: Lease, stall: Duration) -> Self {
-        Self {
-            incoming,
-            size,
-            lease: Some(lease),
-            stall,
-            timer: None,
-        }
-    }
-}
-
-impl MessageBody for AnswerBody {
-    type Error = AnswerError;
-
-    fn size(&self) -> BodySize {
-        self.size
-    }
-
-    fn poll_next(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, AnswerError>>> {
-        let this = self.get_mut();
-        loop {
-            match Pin::new(&mut this.incoming).poll_frame(context) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    this.timer = None;
-                    if this.incoming.is_end_stream()
-                        && let Some(mut lease) = this.lease.take()
-                    {
-                        lease.give_back();
-                    }
-                    // Trailers end here: they are hop-by-hop unless announced, and no service of ours sends any.
-                    if let Ok(bytes) = frame.into_data() {
-                        return Poll::Ready(Some(Ok(bytes)));
-                    }
-                }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
-                Poll::Ready(None) => {
-                    if let Some(mut lease) = this.lease.take() {
-                        lease.give_back();
-                    }
-                    return Poll::Ready(None);
-                }
-                Poll::Pending => {
-                    let stall = this.stall;
-                    let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(stall)));
-                    ready!(timer.as_mut().poll(context));
-                    return Poll::Ready(Some(Err(AnswerError::Stalled)));
-                }
-            }
-        }
-    }
-}
-
-impl Drop for AnswerBody {
-    fn drop(&mut self) {
-        // An answer without body is never polled by the server; its connection is good.
-        if self.incoming.is_end_stream()
-            && let Some(mut lease) = self.lease.take()
-        {
-            lease.give_back();
+            Self::Empty => Some(0),
+            Self::Whole(bytes) => Some(bytes.len() as u64),
+            Self::Client(body) => body.length(),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The services' side: instances, pools of connections, health, and how one call is made.
 
+pub mod answer;
 pub mod body;
 pub mod breaker;
+pub mod download;
 pub mod instance;
+pub mod link;
 pub mod pool;
 pub mod probe;
 pub mod send;

@@ -1,27 +1,17 @@
 //! Kept upstream connections, one pool per worker thread: no lock, no hop between threads.
 //!
-//! Measured fastest of the upstream sides tried (see docs of performance): hyper's connection API directly, the
-//! connection's own task on the worker's thread.
+//! Measured fastest of the upstream sides tried: docs/decisions/0005-gateway-fast-path.md.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use actix_web::rt;
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::body::RequestBody;
 use super::instance::Instance;
-
-/// The most bytes a connection buffers in either direction, and the longest head of an answer.
-const MAX_BUFFER: usize = 64 * 1024;
-
-/// A connection that can carry one request at a time.
-pub type Sender = SendRequest<RequestBody>;
+use super::link::Link;
 
 /// How connections are made and kept.
 #[derive(Debug, Clone, Copy)]
@@ -43,13 +33,10 @@ pub enum ConnectError {
     /// [`PoolRules::connect_timeout`] passed.
     #[error("connecting took too long")]
     Timeout,
-    /// The HTTP handshake failed.
-    #[error("handshake: {0}")]
-    Handshake(#[from] hyper::Error),
 }
 
 struct Idle {
-    sender: Sender,
+    link: Link,
     since: Instant,
 }
 
@@ -69,43 +56,22 @@ impl Pool {
     }
 
     /// A connection that was used last, if one is alive.
-    pub async fn reuse(&self, instance: &Instance) -> Option<Sender> {
-        loop {
-            let idle = self.idle.borrow_mut().get_mut(instance.id)?.pop()?;
-            if idle.since.elapsed() > self.rules.idle || idle.sender.is_closed() {
-                continue;
-            }
-            let mut sender = idle.sender;
-            if sender.is_ready() || sender.ready().await.is_ok() {
-                return Some(sender);
+    pub fn reuse(&self, instance: &Instance) -> Option<Link> {
+        let mut idle = self.idle.borrow_mut();
+        let kept = idle.get_mut(instance.id)?;
+        while let Some(Idle { link, since }) = kept.pop() {
+            if since.elapsed() <= self.rules.idle && link.still_stands() {
+                return Some(link);
             }
         }
+        None
     }
 
     /// A fresh connection.
     ///
     /// # Errors
     /// See [`ConnectError`]; nothing was sent.
-    pub async fn connect(&self, instance: &Instance) -> Result<Sender, ConnectError> {
-        let stream = self.open(instance).await?;
-        let (mut sender, connection) = Builder::new()
-            .max_headers(128)
-            .max_buf_size(MAX_BUFFER)
-            .handshake::<_, RequestBody>(TokioIo::new(stream))
-            .await?;
-        rt::spawn(async move {
-            // An error here also reaches the waiting call; an idle connection's end is no event.
-            let _ = connection.await;
-        });
-        sender.ready().await?;
-        Ok(sender)
-    }
-
-    /// A fresh TCP connection, for WebSockets.
-    ///
-    /// # Errors
-    /// See [`ConnectError`].
-    pub async fn open(&self, instance: &Instance) -> Result<TcpStream, ConnectError> {
+    pub async fn connect(&self, instance: &Instance) -> Result<Link, ConnectError> {
         let stream = timeout(
             self.rules.connect_timeout,
             TcpStream::connect(&instance.authority),
@@ -113,28 +79,25 @@ impl Pool {
         .await
         .map_err(|_| ConnectError::Timeout)??;
         stream.set_nodelay(true)?;
-        Ok(stream)
+        Ok(Link::new(stream))
     }
 
     /// Gives a connection back after its answer was read to the end.
-    pub fn give_back(&self, instance: &Instance, sender: Sender) {
-        if sender.is_closed() {
-            return;
-        }
+    pub fn give_back(&self, instance: &Instance, link: Link) {
         if let Some(list) = self.idle.borrow_mut().get_mut(instance.id)
             && list.len() < self.rules.max_idle
         {
             list.push(Idle {
-                sender,
+                link,
                 since: Instant::now(),
             });
         }
     }
 
-    /// Drops connections that were not used for long; called now and then.
+    /// Drops connections that were not used for long or have ended; called now and then.
     pub fn sweep(&self) {
         for list in self.idle.borrow_mut().iter_mut() {
-            list.retain(|idle| idle.since.elapsed() <= self.rules.idle && !idle.sender.is_closed());
+            list.retain(|idle| idle.since.elapsed() <= self.rules.idle && idle.link.still_stands());
         }
     }
 }

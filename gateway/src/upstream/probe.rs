@@ -9,7 +9,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::Upstreams;
-use super::instance::Instance;
+use super::breaker::BreakerState;
+use super::instance::{Instance, Service};
 
 /// Asks every instance until the token is cancelled.
 pub async fn run(upstreams: Arc<Upstreams>, every: Duration, stop: CancellationToken) {
@@ -42,6 +43,21 @@ async fn round(upstreams: &Upstreams, client: &reqwest::Client) {
         }
     }
     while probes.join_next().await.is_some() {}
+    for service in upstreams.services() {
+        tell(service);
+    }
+}
+
+/// Gauges for alerts, at the pace of the probes so that calls pay nothing for them.
+fn tell(service: &Service) {
+    let name = service.name;
+    metrics::gauge!("gateway_in_flight", "service" => name)
+        .set(service.in_flight.load(Ordering::Relaxed) as f64);
+    for instance in &service.instances {
+        let open = instance.breaker.state() != BreakerState::Closed;
+        metrics::gauge!("gateway_breaker_open", "service" => name, "instance" => instance.authority.clone())
+            .set(f64::from(u8::from(open)));
+    }
 }
 
 async fn ask(service: &'static str, instance: Arc<Instance>, client: reqwest::Client) {

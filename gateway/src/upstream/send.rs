@@ -4,14 +4,16 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::Request;
-use hyper::Response;
-use hyper::body::Incoming;
+use actix_web::http::StatusCode;
+use bytes::BytesMut;
 use tokio::time::{Instant, timeout_at};
 
-use super::body::{Lease, RequestBody};
+use super::answer::Head;
+use super::body::RequestBody;
+use super::download::Lease;
 use super::instance::{Instance, Load, Service};
-use super::pool::{Pool, Sender};
+use super::link::{CallError, Link};
+use super::pool::Pool;
 
 /// Why no answer came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +32,10 @@ pub enum SendError {
 
 /// A request that can be written again as long as its body was not touched.
 pub struct Outgoing<'a> {
-    /// Writes the head.
-    pub head: &'a dyn Fn() -> Request<()>,
+    /// Writes the head of a call with this body.
+    pub head: &'a dyn Fn(&mut BytesMut, &RequestBody),
+    /// Whether the answer has a head only.
+    pub head_only: bool,
     /// The body, once.
     pub body: RequestBody,
     /// Whether the call may be repeated after it failed.
@@ -50,10 +54,11 @@ pub async fn send(
     service: &Arc<Service>,
     pool: &Rc<Pool>,
     outgoing: Outgoing<'_>,
-) -> Result<(Response<Incoming>, Lease), SendError> {
+) -> Result<(Head, Lease), SendError> {
     let place = service.enter().ok_or(SendError::Busy)?;
     let Outgoing {
         head,
+        head_only,
         body,
         repeatable,
         retries,
@@ -61,7 +66,7 @@ pub async fn send(
     } = outgoing;
     let upload = match &body {
         RequestBody::Client(guarded) => Some(guarded.state()),
-        RequestBody::Empty => None,
+        RequestBody::Empty | RequestBody::Whole(_) => None,
     };
     let mut body = Some(body);
     let mut tried: Vec<usize> = Vec::new();
@@ -77,22 +82,25 @@ pub async fn send(
             break;
         };
         let instance = Arc::clone(instance);
-        let outcome = timeout_at(deadline, attempt(&instance, pool, head, &mut body)).await;
-        last = match outcome {
-            Ok(Ok((answer, sender))) => {
+        let load = Load::new(&instance);
+        let call = Call {
+            head,
+            head_only,
+            deadline,
+        };
+        last = match attempt(&instance, pool, &call, &mut body).await {
+            Ok((answer, link)) => {
                 instance.breaker.succeeded();
-                let load = Load::new(&instance);
                 let lease = Lease {
                     pool: Rc::clone(pool),
-                    sender: Some(sender),
+                    link,
                     load,
                     place,
-                    upload,
+                    keeps: answer.keeps,
                 };
                 return Ok((answer, lease));
             }
-            Ok(Err(error)) => error,
-            Err(_) => SendError::Timeout,
+            Err(error) => error,
         };
         // What the client did is no fault of the instance: neither a body that broke off nor one that never came.
         let client = upload.as_ref().is_some_and(|state| {
@@ -110,44 +118,53 @@ pub async fn send(
     Err(last)
 }
 
+/// What stays the same over all tries.
+struct Call<'a> {
+    head: &'a dyn Fn(&mut BytesMut, &RequestBody),
+    head_only: bool,
+    deadline: Instant,
+}
+
 /// One try on one instance. A kept connection that turns out closed before anything was written is replaced at once:
 /// that is no repetition.
 async fn attempt(
-    instance: &Arc<Instance>,
-    pool: &Rc<Pool>,
-    head: &dyn Fn() -> Request<()>,
+    instance: &Instance,
+    pool: &Pool,
+    call: &Call<'_>,
     body: &mut Option<RequestBody>,
-) -> Result<(Response<Incoming>, Sender), SendError> {
-    let _load = Load::new(instance);
+) -> Result<(Head, Link), SendError> {
     loop {
-        let (mut sender, kept) = match pool.reuse(instance).await {
-            Some(sender) => (sender, true),
-            None => (
-                pool.connect(instance)
-                    .await
-                    .map_err(|_| SendError::Connect)?,
-                false,
-            ),
+        let (mut link, kept) = match pool.reuse(instance) {
+            Some(link) => (link, true),
+            // Boxed: rare, and large beside the rest of a call.
+            None => match Box::pin(timeout_at(call.deadline, pool.connect(instance))).await {
+                Ok(Ok(link)) => (link, false),
+                Ok(Err(_)) => return Err(SendError::Connect),
+                Err(_) => return Err(SendError::Timeout),
+            },
         };
         let taken = body.take().ok_or(SendError::Broken)?;
-        let empty = matches!(taken, RequestBody::Empty);
-        let request = head().map(|()| taken);
-        match sender.try_send_request(request).await {
-            Ok(answer) => return Ok((answer, sender)),
-            Err(mut error) => match error.take_message() {
-                Some(unsent) => {
-                    *body = Some(unsent.into_body());
-                    if !kept {
-                        return Err(SendError::Broken);
-                    }
-                }
-                None => {
-                    if empty {
-                        *body = Some(RequestBody::Empty);
-                    }
+        let again = taken.again();
+        (call.head)(link.out(), &taken);
+        match link.call(taken, call.head_only, call.deadline).await {
+            // Nobody asked for another protocol.
+            Ok(answer) if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                return Err(SendError::Broken);
+            }
+            Ok(answer) => return Ok((answer, link)),
+            Err(CallError::Unsent(unsent)) => {
+                *body = Some(unsent);
+                if !kept {
                     return Err(SendError::Broken);
                 }
-            },
+            }
+            Err(error) => {
+                *body = again;
+                return Err(match error {
+                    CallError::Timeout => SendError::Timeout,
+                    _ => SendError::Broken,
+                });
+            }
         }
     }
 }

@@ -1,14 +1,14 @@
-//! Watches the frames a client sends (RFC 6455 section 5) without unpacking them: size, masking, opcodes, order.
+//! Watches the frames of one direction (RFC 6455 section 5) without unpacking them: size, masking, opcodes, order.
 
 use thiserror::Error;
 
-/// Why a client's stream is cut.
+/// Why a stream is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum FrameError {
     /// A frame larger than the cap: close code 1009.
     #[error("a frame is too large")]
     TooLarge,
-    /// Not what RFC 6455 allows a client to send: close code 1002.
+    /// Not what RFC 6455 allows this side to send: close code 1002.
     #[error("a frame breaks the protocol")]
     Protocol,
 }
@@ -33,18 +33,35 @@ pub fn close_frame(code: u16) -> [u8; 4] {
 #[derive(Debug)]
 pub struct FrameWatch {
     most: u64,
+    /// Whether frames are masked: a client's are, a service's are not.
+    masked: bool,
     head: [u8; 14],
-    have: usize,
+    have: u8,
     /// Payload bytes of the present frame still to come.
     left: u64,
     fragmented: bool,
 }
 
 impl FrameWatch {
-    /// A watch with this cap on a frame's payload.
-    pub fn new(most: u64) -> Self {
+    /// A watch on what a client sends, with this cap on a frame's payload.
+    pub fn client(most: u64) -> Self {
+        Self::new(most, true)
+    }
+
+    /// A watch on what a service sends.
+    pub fn service() -> Self {
+        Self::new(u64::MAX, false)
+    }
+
+    /// Whether the last frame is complete, so that another may be put after it.
+    pub fn is_between_frames(&self) -> bool {
+        self.have == 0 && self.left == 0
+    }
+
+    fn new(most: u64, masked: bool) -> Self {
         Self {
             most,
+            masked,
             head: [0; 14],
             have: 0,
             left: 0,
@@ -66,7 +83,7 @@ impl FrameWatch {
                 bytes = &bytes[skip..];
                 continue;
             }
-            self.head[self.have] = bytes[0];
+            self.head[usize::from(self.have)] = bytes[0];
             self.have += 1;
             bytes = &bytes[1..];
             if self.have >= 2 && self.have == self.head_length()? {
@@ -78,7 +95,7 @@ impl FrameWatch {
     }
 
     /// Bytes of a head whose first two are known; checks those two.
-    fn head_length(&self) -> Result<usize, FrameError> {
+    fn head_length(&self) -> Result<u8, FrameError> {
         let (first, second) = (self.head[0], self.head[1]);
         let opcode = first & 0x0f;
         let control = opcode >= 0x8;
@@ -86,15 +103,21 @@ impl FrameWatch {
         let short = second & 0x7f;
         // No extension is ever negotiated through the gateway, so the reserved bits are zero.
         let known = matches!(opcode, 0x0 | 0x1 | 0x2 | 0x8 | 0x9 | 0xa);
-        if first & 0x70 != 0 || !known || second & 0x80 == 0 || (control && (!last || short > 125))
+        let masked = second & 0x80 != 0;
+        if first & 0x70 != 0
+            || !known
+            || masked != self.masked
+            || (control && (!last || short > 125))
         {
             return Err(FrameError::Protocol);
         }
-        Ok(match short {
-            126 => 8,
-            127 => 14,
-            _ => 6,
-        })
+        let mask = if masked { 4 } else { 0 };
+        Ok(mask
+            + match short {
+                126 => 4,
+                127 => 10,
+                _ => 2,
+            })
     }
 
     fn finish_head(&mut self) -> Result<u64, FrameError> {
@@ -153,7 +176,7 @@ mod tests {
         stream.extend(frame(0x80, 3, true));
         stream.extend(frame(0x88, 2, true));
         for size in [1, 2, 3, 7, 1000, stream.len()] {
-            let mut watch = FrameWatch::new(65536);
+            let mut watch = FrameWatch::client(65536);
             for chunk in stream.chunks(size) {
                 watch.look(chunk).unwrap();
             }
@@ -177,12 +200,26 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                FrameWatch::new(65536).look(&bytes),
+                FrameWatch::client(65536).look(&bytes),
                 Err(error),
                 "{:x?}",
                 &bytes[..2]
             );
         }
         assert_eq!(FrameError::TooLarge.close_frame(), [0x88, 2, 0x03, 0xf1]);
+    }
+
+    #[test]
+    fn a_services_frames_are_unmasked_and_their_ends_are_known() {
+        let mut watch = FrameWatch::service();
+        let whole = b"\x81\x03abc\x82\x7e\x00\x80";
+        assert!(watch.is_between_frames());
+        for (at, byte) in whole.iter().enumerate() {
+            watch.look(&[*byte]).unwrap();
+            assert_eq!(watch.is_between_frames(), at == 4, "{at}");
+        }
+        watch.look(&[7; 128]).unwrap();
+        assert!(watch.is_between_frames());
+        assert_eq!(watch.look(&frame(0x81, 3, true)), Err(FrameError::Protocol));
     }
 }

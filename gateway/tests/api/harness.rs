@@ -245,6 +245,11 @@ pub(crate) async fn gate(upstream: &Upstream, more: &[(&str, &str)]) -> Gate {
 
 /// A gateway whose services all live at these addresses.
 pub(crate) async fn gate_with(peers: &[String], more: &[(&str, &str)]) -> Gate {
+    gate_by(Arc::new(SystemClock), peers, more).await
+}
+
+/// As [`gate_with`], by a clock of the test's own.
+pub(crate) async fn gate_by(clock: SharedClock, peers: &[String], more: &[(&str, &str)]) -> Gate {
     let mut env: BTreeMap<String, String> = BTreeMap::new();
     let mut set = |key: &str, value: &str| env.insert(format!("GATEWAY__{key}"), value.to_owned());
     for name in [
@@ -264,6 +269,9 @@ pub(crate) async fn gate_with(peers: &[String], more: &[(&str, &str)]) -> Gate {
     set("SERVER__WORKERS", "2");
     set("SERVER__SHUTDOWN_TIMEOUT_SECONDS", "5");
     set("REDIS__URL", "redis://127.0.0.1:1/0");
+    // Keys are installed; nobody else may answer for them, whatever runs on this machine.
+    set("AUTH__JWKS_URL", "http://127.0.0.1:1/jwks");
+    set("AUTH__PORTAL_JWKS_URL", "http://127.0.0.1:1/jwks");
     set("AUTH__CLIENT_SECRET", "secret");
     set("AUTH__CLIENT_IP_KEY", CLIENT_IP_KEY);
     set("AUTH__ISSUER", ISSUER);
@@ -275,8 +283,7 @@ pub(crate) async fn gate_with(peers: &[String], more: &[(&str, &str)]) -> Gate {
         set(key, value);
     }
     let settings = Settings::load(Sources::from_map(env)).unwrap();
-    let clock: SharedClock = Arc::new(SystemClock);
-    let verifier = Verifier::new(&settings.auth, clock.clone()).unwrap();
+    let verifier = Verifier::new(&settings.auth, Arc::new(SystemClock)).unwrap();
     let issuer = TestIssuer::new();
     issuer.install_in(&verifier);
     let running = start(settings, verifier, Trust::Given, clock)
@@ -316,6 +323,13 @@ impl Gate {
 
     pub(crate) fn shared(&self) -> &gateway::handler::Shared {
         &self.running.as_ref().unwrap().shared
+    }
+
+    /// As [`Gate::raw`] for requests after which the gateway closes: a slow machine is waited for.
+    pub(crate) async fn raw_to_end(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let _ = stream.write_all(bytes).await;
+        read_all(&mut stream, Duration::from_secs(20)).await
     }
 
     /// Sends bytes on a fresh connection and returns all that comes back until the other side closes or is silent.

@@ -4,6 +4,7 @@
 mod harness;
 
 mod callers;
+mod cors;
 mod limits;
 mod pages;
 mod proxying;
@@ -13,6 +14,8 @@ mod q_g3_framing;
 mod q_g4_slow;
 mod q_g5_bodies;
 mod q_g5_memory;
+mod raw_services;
 mod resilience;
 mod tls;
+mod websocket_relay;
 mod websockets;

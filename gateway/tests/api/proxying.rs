@@ -149,3 +149,61 @@ async fn many_calls_at_once_get_their_own_answers() {
     assert!(answers.into_iter().all(|own| own));
     assert_eq!(upstream.count(), 500);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_goes_on_under_a_span_and_a_decision_of_our_own() {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736";
+    const SPAN: &str = "00f067aa0ba902b7";
+    let upstream = Upstream::start().await;
+    for (ratio, flags) in [("0", "00"), ("1", "01")] {
+        let gate = gate(&upstream, &[("TRACES__RATIO", ratio)]).await;
+        let ask = |traceparent: String| {
+            gate.get_as_user("/api/auth/me/")
+                .header("traceparent", traceparent)
+                .send()
+        };
+        // The client asks for the opposite.
+        let wish = if ratio == "0" { "01" } else { "00" };
+        ask(format!("{TRACE}-{SPAN}-{wish}")).await.unwrap();
+        let seen = upstream.last();
+        let sent = seen.header("traceparent").unwrap();
+        assert!(sent.starts_with(TRACE) && sent.ends_with(flags), "{sent}");
+        assert!(!sent.contains(SPAN), "{sent}");
+        ask("00-nonsense".to_owned()).await.unwrap();
+        let seen = upstream.last();
+        let fresh = seen.header("traceparent").unwrap();
+        assert_eq!(fresh.len(), 55, "{fresh}");
+        assert!(
+            fresh.ends_with(flags) && !fresh.starts_with(TRACE),
+            "{fresh}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_id_that_could_forge_log_lines_is_replaced() {
+    let upstream = Upstream::start().await;
+    let gate = gate(&upstream, &[]).await;
+    for (given, kept) in [
+        ("clinic-7.a_B".to_owned(), true),
+        ("x".repeat(128), true),
+        ("x".repeat(129), false),
+        ("two words".to_owned(), false),
+        ("a\tb".to_owned(), false),
+        ("{\"a\":1}".to_owned(), false),
+    ] {
+        let answer = gate
+            .get_as_user("/api/auth/me/")
+            .header("X-Request-ID", &given)
+            .send()
+            .await
+            .unwrap();
+        let told = answer.headers()["x-request-id"].to_str().unwrap();
+        assert_eq!(told == given, kept, "{given}: {told}");
+        assert_eq!(upstream.last().header("x-request-id"), Some(told));
+    }
+    // Refusals of the gateway itself carry one too.
+    let refused = gate.get("/api/auth/me/").send().await.unwrap();
+    assert_eq!(refused.status(), 401);
+    assert!(refused.headers().contains_key("x-request-id"));
+}

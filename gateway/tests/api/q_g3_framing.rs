@@ -3,7 +3,7 @@
 
 use futures_util::StreamExt;
 
-use crate::harness::{Upstream, gate};
+use crate::harness::{Upstream, gate, status_of};
 
 const SMUGGLED: &str = "GET /api/auth/otp/ID/smuggled HTTP/1.1\r\nHost: t\r\n\r\n";
 
@@ -206,6 +206,49 @@ async fn q_g3_the_upstream_sees_exactly_what_the_gateway_answered_from_it() {
             );
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q_g3_loose_framing_is_400_and_reaches_no_service() {
+    let upstream = Upstream::start().await;
+    let gate = gate(&upstream, &[]).await;
+    let post = "POST /api/auth/otp/x/ HTTP/1.1\r\nHost: t\r\n";
+    let get = "GET /api/auth/otp/x/ HTTP/1.1\r\nHost: t\r\n";
+    for bytes in [
+        "GET /api/auth/otp/x/ HTTP/1.1\nHost: t\n\n".to_owned(),
+        "GET /api/auth/otp/x/ HTTP/1.1\r\nHost: t\nX: y\r\n\r\n".to_owned(),
+        format!("{get}X: y\n\r\n"),
+        format!("{get}\n"),
+        format!("{get}X: a\rY: b\r\n\r\n"),
+        format!("{get}X: a\r\n b\r\n\r\n"),
+        format!("{post}Transfer-Encoding: chunked\t\r\n\r\n0\r\n\r\n"),
+        format!("{post}Transfer-Encoding:\tchunked\r\n\r\n0\r\n\r\n"),
+        format!("{post}Transfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\n\r\n"),
+        format!("{post}Transfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n"),
+        format!("{post}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\n0\r\n\r\n"),
+        format!("{post}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: y\r\n\r\n"),
+        format!("{post}Content-Length: 5, 5\r\n\r\nhello"),
+        format!("{post}Upgrade: websocket\r\nContent-Length: 5\r\n\r\nhello"),
+    ] {
+        let attempt = format!("{bytes}{SMUGGLED}");
+        let answer = gate.raw(attempt.as_bytes()).await;
+        assert_eq!(status_of(&answer), 400, "{bytes:?}: {answer}");
+        assert_eq!(
+            answer.matches("HTTP/1.1 ").count(),
+            1,
+            "{bytes:?}: {answer}"
+        );
+    }
+    assert_eq!(upstream.count(), 0, "{:?}", upstream.seen());
+    assert_eq!(
+        gate.post("/api/auth/otp/x/")
+            .body("fine")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -122,20 +122,31 @@ async fn q_g4_a_client_that_reads_nothing_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn q_g4_many_slow_clients_do_not_slow_the_others() {
+async fn q_g4_the_second_head_of_a_connection_has_its_time_too() {
     let upstream = Upstream::start().await;
-    let gate = gate(&upstream, &[("CLIENTS__HEADER_TIMEOUT_MS", "5000")]).await;
-    let mut slow = Vec::new();
-    for index in 0..300 {
-        let bytes = match index % 3 {
-            0 => "GET /api/auth/otp/ HTTP/1.1\r\nHost: t\r\nX: ",
-            1 => "POST /api/auth/otp/x/ HTTP/1.1\r\nHost: t\r\nContent-Length: 1000\r\n\r\nx",
-            _ => "GET /api/auth/otp/big/100000000/ HTTP/1.1\r\nHost: t\r\n\r\n",
-        };
-        slow.push(open(&gate, bytes).await);
-    }
-    let mut worst = Duration::ZERO;
-    for _ in 0..100 {
+    let gate = gate(&upstream, &QUICK).await;
+    let request = "GET /api/auth/otp/x/ HTTP/1.1\r\nHost: t\r\n\r\n";
+    let mut stream = open(&gate, request).await;
+    let first = read_all(&mut stream, Duration::from_millis(300)).await;
+    assert_eq!(status_of(&first), 200);
+    let started = Instant::now();
+    stream
+        .write_all(b"GET /api/auth/otp/x/ HTTP/1.1\r\nHost:")
+        .await
+        .unwrap();
+    read_all(&mut stream, Duration::from_secs(5)).await;
+    assert!(
+        started.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        started.elapsed()
+    );
+    assert_eq!(upstream.count(), 1);
+}
+
+/// The 99th percentile of calls made one after another.
+async fn p99(gate: &Gate) -> Duration {
+    let mut took = Vec::new();
+    for _ in 0..200 {
         let started = Instant::now();
         let answer = gate
             .post("/api/auth/otp/x/")
@@ -144,9 +155,61 @@ async fn q_g4_many_slow_clients_do_not_slow_the_others() {
             .await
             .unwrap();
         assert_eq!(answer.status(), 200);
-        worst = worst.max(started.elapsed());
+        took.push(started.elapsed());
     }
-    // No timing claim, only that nobody waits for a slow client: their shortest limit is five seconds.
-    assert!(worst < Duration::from_secs(3), "{worst:?}");
+    took.sort_unstable();
+    took[197]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q_g4_two_thousand_slow_clients_do_not_slow_the_others() {
+    gateway::server::raise_open_files();
+    let upstream = Upstream::start().await;
+    let patient = [
+        ("CLIENTS__HEADER_TIMEOUT_MS", "60000"),
+        ("CLIENTS__RATE_GRACE_MS", "60000"),
+    ];
+    let gate = gate(&upstream, &patient).await;
+    let alone = p99(&gate).await;
+    let mut slow = Vec::new();
+    for index in 0..2000 {
+        let bytes = match index % 10 {
+            0..5 => "GET /api/auth/otp/ HTTP/1.1\r\nHost: t\r\nX: ",
+            5..9 => "POST /api/auth/otp/x/ HTTP/1.1\r\nHost: t\r\nContent-Length: 1000\r\n\r\nx",
+            _ => "GET /api/auth/otp/big/100000000/ HTTP/1.1\r\nHost: t\r\n\r\n",
+        };
+        slow.push(open(&gate, bytes).await);
+    }
+    // The best of three: what a busy machine adds in one of them is not the gateway's.
+    let mut beside = p99(&gate).await;
+    for _ in 0..2 {
+        beside = beside.min(p99(&gate).await);
+    }
+    // 800 dripping bodies take no place at the service; 200 readers do.
+    let busy = gate
+        .shared()
+        .upstreams
+        .get(0)
+        .in_flight
+        .load(std::sync::atomic::Ordering::SeqCst);
+    assert!(busy <= 200, "{busy} places taken");
+    // Twice the time alone, where that is more than the machine's own jitter.
+    let most = (alone * 2).max(Duration::from_millis(250));
+    assert!(beside <= most, "{alone:?} alone, {beside:?} beside them");
     drop(slow);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q_g4_an_idle_connection_is_kept_for_its_time_and_then_closed() {
+    let upstream = Upstream::start().await;
+    let gate = gate(&upstream, &[("CLIENTS__KEEP_ALIVE_SECONDS", "2")]).await;
+    let opened = Instant::now();
+    let request = "GET /api/auth/otp/x/ HTTP/1.1\r\nHost: t\r\n\r\n";
+    let mut stream = open(&gate, request).await;
+    // Until the gateway closes, which must not be at once.
+    let answer = read_all(&mut stream, Duration::from_secs(60)).await;
+    assert_eq!(status_of(&answer), 200);
+    let took = opened.elapsed();
+    assert!(took >= Duration::from_secs(1), "closed after {took:?}");
+    assert!(took < Duration::from_secs(60), "it stays open");
 }

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 
 use crate::harness::Upstream;
 
@@ -14,7 +14,7 @@ const TABLE: &str = r#"
 [defaults]
 callers = ["public"]
 body_bytes = 104857600
-timeout_ms = 60000
+timeout_ms = 120000
 body_timeout_ms = 0
 retry = "safe"
 limits = []
@@ -24,6 +24,10 @@ shape = "drf"
 [[route]]
 prefix = "/api/large/"
 service = "portal"
+[[route]]
+prefix = "/ws/x/"
+service = "chat"
+websocket = true
 "#;
 
 struct Program {
@@ -41,6 +45,10 @@ impl Drop for Program {
 
 impl Program {
     async fn start(upstream: &Upstream) -> Self {
+        Self::with_chat(upstream, "").await
+    }
+
+    async fn with_chat(upstream: &Upstream, chat: &str) -> Self {
         let mut table = tempfile::NamedTempFile::new().unwrap();
         table.write_all(TABLE.as_bytes()).unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0")
@@ -56,6 +64,9 @@ impl Program {
             .env("GATEWAY__SERVER__PORT", port.to_string())
             .env("GATEWAY__ROUTES__FILE", table.path())
             .env("GATEWAY__PEERS__PORTAL", &peer)
+            .env("GATEWAY__PEERS__CHAT", chat)
+            // A machine that is busy with other tests is no slow client.
+            .env("GATEWAY__CLIENTS__RATE_GRACE_MS", "120000")
             .env("GATEWAY__REDIS__URL", "redis://127.0.0.1:1/0")
             .env("GATEWAY__AUTH__CLIENT_SECRET", "secret")
             .env("GATEWAY__AUTH__CLIENT_IP_KEY", "key")
@@ -84,11 +95,12 @@ impl Program {
 
     /// The highest resident memory so far, in KiB.
     fn peak_kib(&self) -> u64 {
+        self.kib("VmHWM:")
+    }
+
+    fn kib(&self, what: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmHWM:"))
-            .unwrap();
+        let line = status.lines().find(|line| line.starts_with(what)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 }
@@ -171,12 +183,38 @@ async fn q_g5_a_hundred_large_bodies_at_once_cost_bounded_memory() {
         .await;
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
     let after = program.peak_kib();
-    // 1,000 MB went through. The framework reads up to 128 KiB ahead of each body, twice; the goal of 32 MiB needs a
-    // stream below it that does not.
+    // 1,000 MB went through.
     assert!(
-        after < before + 64 * 1024,
+        after < before + 32 * 1024,
         "{before} KiB before, {after} KiB at most"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_costs_at_most_fifteen_kib() {
+    const SOCKETS: u64 = 400;
+    gateway::server::raise_open_files();
+    let upstream = Upstream::start().await;
+    let (chat, _) = crate::websockets::echo().await;
+    let program = Program::with_chat(&upstream, &chat).await;
+    let mut open = Vec::new();
+    let mut before = 0;
+    // The first ones pay for what all share.
+    for index in 0..SOCKETS + 20 {
+        if index == 20 {
+            before = program.kib("VmRSS:");
+        }
+        let url = format!("ws://{}/ws/x/", program.address);
+        let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+        socket.send("hi".into()).await.unwrap();
+        assert_eq!(
+            socket.next().await.unwrap().unwrap().into_text().unwrap(),
+            "hi"
+        );
+        open.push(socket);
+    }
+    let each = (program.kib("VmRSS:") - before) / SOCKETS;
+    assert!(each <= 15, "{each} KiB");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -231,5 +269,27 @@ async fn the_program_stops_on_sigterm_and_refuses_wrong_settings() {
         assert_eq!(output.status.code(), Some(2), "{key}");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains(named), "{key}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_alerts_need_is_told_at_metrics() {
+    let upstream = Upstream::start().await;
+    let program = Program::start(&upstream).await;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let address = upstream.address;
+    let wanted = [
+        format!("gateway_instance_ready{{service=\"portal\",instance=\"{address}\"}} 1"),
+        format!("gateway_breaker_open{{service=\"portal\",instance=\"{address}\"}} 0"),
+        "gateway_in_flight{service=\"portal\"} 0".to_owned(),
+    ];
+    loop {
+        let text = reqwest::get(program.url("/metrics")).await.unwrap();
+        let text = text.text().await.unwrap();
+        if wanted.iter().all(|line| text.contains(line)) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{text}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use gateway::upstream::instance::Load;
 use serde_json::Value;
 
 use crate::harness::{Upstream, eventually, gate, gate_with};
@@ -317,4 +318,81 @@ async fn the_route_table_is_read_again_on_hangup_and_a_wrong_one_is_refused() {
             .status(),
         200
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keyed_post_whose_answer_was_lost_is_sent_again_with_its_body() {
+    let upstream = Upstream::start().await;
+    // Takes the whole call and closes without a word.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let deaf = format!("http://{}", listener.local_addr().unwrap());
+    let (heard, mut calls) = tokio::sync::mpsc::unbounded_channel();
+    let task = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let text = crate::harness::read_all(&mut stream, Duration::from_millis(100)).await;
+            if text.contains("{\"amount\":1}") {
+                heard.send(()).unwrap();
+            }
+        }
+    });
+    let peers = [deaf, format!("http://{}", upstream.address)];
+    let gate = gate_with(&peers, &[("UPSTREAM__PROBE_INTERVAL_MS", "60000")]).await;
+    let token = gate.issuer.access(|_| {});
+    let post = |key: Option<String>| {
+        let call = gate
+            .post("/api/invoices/")
+            .bearer_auth(&token)
+            .body("{\"amount\":1}");
+        key.into_iter()
+            .fold(call, |call, key| call.header("Idempotency-Key", key))
+            .send()
+    };
+    let mut lost = 0;
+    for index in 0..8 {
+        let keyed = post(Some(index.to_string())).await.unwrap();
+        assert_eq!(keyed.status(), 200, "{index}");
+        assert_eq!(upstream.last().body, 12, "{index}");
+        lost += usize::from(calls.try_recv().is_ok());
+    }
+    assert!(lost > 0, "no call went to the deaf instance");
+    assert_eq!(upstream.count(), 8);
+    task.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loaded_instance_is_spared_and_one_that_drains_finishes_its_calls() {
+    let (one, two) = (Upstream::start().await, Upstream::start().await);
+    let peers = [&one, &two].map(|upstream| format!("http://{}", upstream.address));
+    let gate = gate_with(&peers, &[]).await;
+    let shared = gate.shared();
+    let token = gate.issuer.access(|_| {});
+    let ask = |path: &str| gate.get(path).bearer_auth(&token).send();
+    let load = |index: usize| -> Vec<Load> {
+        let services = shared.upstreams.services().iter();
+        services
+            .map(|service| Load::new(&service.instances[index]))
+            .collect()
+    };
+    let busy = load(0);
+    for _ in 0..10 {
+        assert_eq!(ask("/api/invoices/").await.unwrap().status(), 200);
+    }
+    assert_eq!((one.count(), two.count()), (0, 10), "the less loaded one");
+    drop(busy);
+    let busy = load(1);
+    let slow = tokio::spawn(ask("/api/invoices/slow/2000/"));
+    eventually(|| one.count() == 1).await;
+    one.log.unready.store(true, Ordering::SeqCst);
+    eventually(|| {
+        let mut services = shared.upstreams.services().iter();
+        services.all(|service| !service.instances[0].ready.load(Ordering::SeqCst))
+    })
+    .await;
+    for _ in 0..5 {
+        assert_eq!(ask("/api/invoices/").await.unwrap().status(), 200);
+    }
+    assert_eq!((one.count(), two.count()), (1, 15), "ready before idle");
+    assert_eq!(slow.await.unwrap().unwrap().status(), 200);
+    drop(busy);
 }

@@ -2,8 +2,32 @@
 
 use crate::harness::{Upstream, gate};
 
-const CERTIFICATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/fixtures/tls.crt");
-const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/fixtures/tls.key");
+pub(crate) const CERTIFICATE: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/fixtures/tls.crt");
+pub(crate) const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/fixtures/tls.key");
+
+/// The certificate and key of the same name that come later.
+const RENEWED: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/api/fixtures/renewed.crt"
+);
+const RENEWED_KEY: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/api/fixtures/renewed.key"
+);
+
+/// A client that trusts the certificate and finds `localhost` at this address.
+pub(crate) fn client(address: std::net::SocketAddr) -> reqwest::ClientBuilder {
+    client_that_trusts(CERTIFICATE, address)
+}
+
+fn client_that_trusts(file: &str, address: std::net::SocketAddr) -> reqwest::ClientBuilder {
+    let authority = reqwest::Certificate::from_pem(&std::fs::read(file).unwrap()).unwrap();
+    reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([authority])
+        .resolve("localhost", address)
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn https_serves_both_versions_with_the_same_rules() {
@@ -17,13 +41,9 @@ async fn https_serves_both_versions_with_the_same_rules() {
         ],
     )
     .await;
-    let authority = reqwest::Certificate::from_pem(&std::fs::read(CERTIFICATE).unwrap()).unwrap();
     let url = |path: &str| format!("https://localhost:{}{path}", gate.address.port());
     for version in [reqwest::Version::HTTP_2, reqwest::Version::HTTP_11] {
-        let builder = reqwest::Client::builder()
-            .no_proxy()
-            .tls_certs_only([authority.clone()])
-            .resolve("localhost", gate.address);
+        let builder = client(gate.address);
         let client = if version == reqwest::Version::HTTP_11 {
             builder.http1_only()
         } else {
@@ -87,4 +107,67 @@ async fn https_serves_both_versions_with_the_same_rules() {
             400
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_certificate_needs_no_restart_and_a_bad_one_changes_nothing() {
+    let upstream = Upstream::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+    let put = |from: &str, to: &std::path::Path| std::fs::copy(from, to).map(drop).unwrap();
+    put(CERTIFICATE, &certificate);
+    put(KEY, &key);
+    let gate = gate(
+        &upstream,
+        &[
+            ("TLS__CERTIFICATE_FILE", certificate.to_str().unwrap()),
+            ("TLS__KEY_FILE", key.to_str().unwrap()),
+            ("TLS__WATCH_SECONDS", "1"),
+            ("SERVER__PUBLIC_URL", "https://localhost"),
+        ],
+    )
+    .await;
+    let url = format!("https://localhost:{}/health/live", gate.address.port());
+    // A client of its own each time: a kept connection would say nothing about the certificate.
+    let trusted = async |file: &str| {
+        let client = client_that_trusts(file, gate.address).build().unwrap();
+        client.get(&url).send().await.is_ok()
+    };
+    let kept = client(gate.address).build().unwrap();
+    assert_eq!(kept.get(&url).send().await.unwrap().status(), 200);
+    assert!(!trusted(RENEWED).await);
+
+    put(RENEWED, &certificate);
+    put(RENEWED_KEY, &key);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !trusted(RENEWED).await {
+        assert!(std::time::Instant::now() < deadline, "the old one stays");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(!trusted(CERTIFICATE).await);
+    assert_eq!(
+        kept.get(&url).send().await.unwrap().status(),
+        200,
+        "open connections go on"
+    );
+
+    let certificates = gate.shared().certificates.as_ref().unwrap();
+    let refused = |what: &str| {
+        let error = certificates.reload().unwrap_err();
+        assert!(format!("{error:#}").contains(what), "{error:#}");
+    };
+    put(KEY, &key);
+    refused("do not belong together");
+    put(RENEWED_KEY, &key);
+    std::fs::write(&certificate, "nonsense").unwrap();
+    refused("holds no certificate");
+    std::fs::remove_file(&certificate).unwrap();
+    refused("cannot read");
+    assert!(trusted(RENEWED).await);
+    put(RENEWED, &certificate);
+    assert_eq!(
+        certificates.reload().unwrap(),
+        gateway::tls::Reload::Same,
+        "what is in force is no news"
+    );
 }

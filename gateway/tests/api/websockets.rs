@@ -14,7 +14,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, accept_async, connect_a
 use crate::harness::{Gate, Upstream, eventually, gate, gate_with, status_of};
 
 /// A chat service that echoes, counting open sockets.
-async fn echo() -> (String, Arc<AtomicUsize>) {
+pub(crate) async fn echo() -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let open = Arc::new(AtomicUsize::new(0));
@@ -42,9 +42,9 @@ async fn echo() -> (String, Arc<AtomicUsize>) {
     (address, open)
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-async fn connect(gate: &Gate, path: &str, origin: Option<&str>) -> Result<Socket, u16> {
+pub(crate) async fn connect(gate: &Gate, path: &str, origin: Option<&str>) -> Result<Socket, u16> {
     let mut request = format!("ws://{}{path}", gate.address)
         .into_client_request()
         .unwrap();

@@ -1,23 +1,37 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod alert;
 pub mod api_key;
+mod call;
 pub mod client;
 pub mod code;
+pub mod console;
 mod consumers;
+pub mod invitation;
 mod jobs;
 pub mod key;
 pub mod login;
 pub mod member;
+pub mod notification;
 pub mod openapi;
 pub mod organization;
+mod own_codes;
+pub mod password;
+pub mod phone_change;
+pub mod recovery;
 mod routes;
 pub mod schema;
+pub mod second_factor;
 pub mod session;
 pub mod settings;
 pub mod setup;
+pub mod shield;
 pub mod state;
+pub mod step_up;
+mod unexpected;
 pub mod user;
+pub mod v1;
 pub mod validate;
 pub mod workspace;
 
@@ -35,6 +49,40 @@ pub use state::AppState;
 pub const SERVICE: &str = "auth-otp";
 /// The service's own migrations.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/auth-otp");
+
+/// What the job `expired-codes-and-sessions` does each time: removes codes, counters, sessions, switches and blocks that
+/// nothing needs any more; how many codes went.
+///
+/// # Errors
+/// Database failures.
+pub async fn sweep(
+    conn: &mut diesel_async::AsyncPgConnection,
+    state: &AppState,
+) -> diesel::QueryResult<i64> {
+    let now = state.now();
+    let codes = code::sweep(conn, now, state.settings.budgets.failure_ceiling).await?;
+    let sessions = session::sweep(conn, now).await?;
+    let shield = shield::sweep(conn, now).await?;
+    let challenges = second_factor::store::sweep(conn, now).await?;
+    let alerts = alert::sweep(conn, now).await?;
+    let wishes = phone_change::store::sweep(conn, now).await?;
+    let recoveries = recovery::store::sweep(conn, now).await?;
+    let invitations = invitation::sweep(conn, now).await?;
+    let notifications = notification::sweep(conn, now).await?;
+    tracing::info!(
+        codes,
+        sessions,
+        shield,
+        challenges,
+        alerts,
+        wishes,
+        recoveries,
+        invitations,
+        notifications,
+        "swept"
+    );
+    Ok(codes)
+}
 
 /// The identity service.
 #[derive(Debug, Clone, Copy)]

@@ -11,6 +11,7 @@ use service_http::Stack;
 
 use crate::key::KeyRing;
 use crate::settings::Settings;
+use crate::shield::Shield;
 
 /// The state of one process.
 #[derive(Clone)]
@@ -21,10 +22,14 @@ pub struct AppState {
     pub settings: Arc<Settings>,
     /// Signing keys.
     pub keys: KeyRing,
+    /// Seals secrets at rest.
+    pub sealer: Sealer,
     /// Password hashing.
     pub hasher: Hasher,
     /// `integrations`, which sends the SMS.
     pub messages: InternalClient,
+    /// What is remembered of the shield.
+    pub shield: Shield,
     started: Arc<AtomicBool>,
 }
 
@@ -46,10 +51,11 @@ impl AppState {
         let sealer = Sealer::from_settings(&settings.sealing)?;
         let keys = KeyRing::new(
             stack.db.clone(),
-            sealer,
+            sealer.clone(),
             stack.clock.clone(),
             stack.verifier.clone(),
-        );
+        )
+        .with_schedule(settings.keys);
         let tokens = own_tokens(&keys, &settings, &stack);
         let messages = InternalClient::new(&settings.peers.integrations, tokens)
             .with_timeout(Duration::from_millis(settings.codes.send_timeout_ms));
@@ -57,8 +63,10 @@ impl AppState {
             stack,
             settings,
             keys,
+            sealer,
             hasher: Hasher::default(),
             messages,
+            shield: Shield::default(),
             started: Arc::default(),
         })
     }

@@ -77,16 +77,7 @@ impl Errors {
     /// An e-mail address, or nothing.
     pub fn email(&mut self, field: &str, value: Option<String>) -> Option<String> {
         let value = self.text(field, value, 254)?;
-        let right = value.is_empty()
-            || value.split_once('@').is_some_and(|(local, domain)| {
-                !local.is_empty()
-                    && domain.contains('.')
-                    && !domain.starts_with('.')
-                    && !domain.ends_with('.')
-                    && !value.contains(char::is_whitespace)
-                    && !domain.contains('@')
-            });
-        if !right {
+        if !is_email(&value) {
             self.add(
                 field,
                 Text::i18n(
@@ -110,6 +101,20 @@ impl Errors {
             Err(ApiError::invalid().fields(self.0))
         }
     }
+}
+
+/// Whether a text is an e-mail address or empty.
+#[must_use]
+pub fn is_email(text: &str) -> bool {
+    text.is_empty()
+        || text.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty()
+                && domain.contains('.')
+                && !domain.starts_with('.')
+                && !domain.ends_with('.')
+                && !text.contains(char::is_whitespace)
+                && !domain.contains('@')
+        })
 }
 
 /// A shared text as the literal of one system's contract, whatever the caller's language (decisions.md 26).

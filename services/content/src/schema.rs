@@ -205,6 +205,7 @@ diesel::table! {
         is_deleted -> Bool,
         version -> Int8,
         updated_at -> Timestamptz,
+        projects_version -> Int8,
     }
 }
 

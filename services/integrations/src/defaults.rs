@@ -1,6 +1,11 @@
 //! Providers, credentials, templates and endpoints that settings describe. Idempotent, one process at a time; what an
 //! operator changed (status, priority, name) stays.
 
+mod endpoint;
+mod sms;
+
+pub(crate) use sms::EMAIL;
+
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use common_types::digits;
@@ -10,17 +15,24 @@ use service_config::{Environment, Secret};
 use service_db::DbError;
 use uuid::Uuid;
 
-use crate::{
-    AppState, credential,
-    providers::Adapter,
-    schema::{message_templates, providers, webhook_endpoints},
-    webhook,
-};
+use crate::{AppState, credential, providers::Adapter, schema::providers};
 
 /// Development key of the sandbox; production has no sandbox.
 const SANDBOX_KEY: &str = "sandbox-key";
-/// Development secret of `payment-status`; production must set its own.
-const SANDBOX_WEBHOOK_SECRET: &str = "sandbox-webhook-secret";
+
+/// Whose keys are kept here for the payments service: slug, name, address, priority.
+const PAYMENT_VENDORS: [(&str, &str, &str, i32); 5] = [
+    (
+        "medogram",
+        "Medogram (BitPay)",
+        "https://api.medogram.ir",
+        20,
+    ),
+    ("zarinpal", "ZarinPal", "https://payment.zarinpal.com", 30),
+    ("payping", "PayPing", "https://api.payping.ir", 40),
+    ("stripe", "Stripe", "https://api.stripe.com", 50),
+    ("wave", "Wave", "https://api.wave.com", 60),
+];
 
 struct Default {
     slug: &'static str,
@@ -33,6 +45,8 @@ struct Default {
     documentation_url: &'static str,
     credentials: Vec<(&'static str, Secret)>,
     active: bool,
+    /// How it works; kept as an operator changed it.
+    settings: serde_json::Value,
 }
 
 fn defaults(state: &AppState) -> Vec<Default> {
@@ -52,6 +66,7 @@ fn defaults(state: &AppState) -> Vec<Default> {
                 documentation_url: documentation(adapter),
                 credentials,
                 active,
+                settings: sms::settings_of(state, adapter),
             });
         };
     let key = |key: &Option<Secret>| {
@@ -72,6 +87,18 @@ fn defaults(state: &AppState) -> Vec<Default> {
         kavenegar.api_key.is_some(),
         kavenegar_values,
     );
+    for vendor in sms::vendors(settings) {
+        add(
+            vendor.slug,
+            vendor.name,
+            "sms",
+            vendor.adapter,
+            vendor.base_url,
+            vendor.priority,
+            vendor.active,
+            vendor.credentials,
+        );
+    }
     let mut smtp: Vec<_> = settings
         .smtp
         .url
@@ -111,16 +138,30 @@ fn defaults(state: &AppState) -> Vec<Default> {
         talkbot.api_key.is_some(),
         key(&talkbot.api_key),
     );
+    let anthropic = &settings.anthropic;
     add(
-        "medogram",
-        "Medogram (BitPay)",
-        "payment",
-        Adapter::PaymentGateway,
-        "https://api.medogram.ir",
-        20,
-        false,
-        vec![],
+        "anthropic",
+        "Anthropic",
+        "ai",
+        Adapter::Anthropic,
+        &anthropic.base_url,
+        40,
+        anthropic.api_key.is_some(),
+        key(&anthropic.api_key),
     );
+    for (slug, name, base_url, priority) in PAYMENT_VENDORS {
+        let gateway = Adapter::PaymentGateway;
+        add(
+            slug,
+            name,
+            "payment",
+            gateway,
+            base_url,
+            priority,
+            false,
+            vec![],
+        );
+    }
     if settings.stand_ins() {
         let sandbox = settings
             .development
@@ -175,9 +216,15 @@ fn defaults(state: &AppState) -> Vec<Default> {
 fn description(adapter: Adapter) -> &'static str {
     match adapter {
         Adapter::Kavenegar => "SMS lines and templates of Kavenegar.",
+        Adapter::MeliPayamak => "SMS lines and templates of MeliPayamak.",
+        Adapter::Parsian => "SMS templates of Parsian.",
+        Adapter::Twilio => "SMS of Twilio, to any country.",
+        Adapter::Orange => "SMS of Orange, to Senegal.",
+        Adapter::HttpSms => "SMS of any HTTP service, by configuration.",
         Adapter::Smtp => "E-mail through a mail server.",
         Adapter::OpenAi => "Chat completions of OpenAI.",
         Adapter::TalkBot => "Chat completions of TalkBot.",
+        Adapter::Anthropic => "Messages of Anthropic.",
         Adapter::DevelopmentInbox => {
             "Shows messages at /dev/inbox instead of sending them. Development only."
         }
@@ -192,22 +239,21 @@ fn description(adapter: Adapter) -> &'static str {
 fn documentation(adapter: Adapter) -> &'static str {
     match adapter {
         Adapter::Kavenegar => "https://kavenegar.com/rest.html",
+        Adapter::MeliPayamak => "https://www.melipayamak.com/api/",
+        Adapter::Twilio => "https://www.twilio.com/docs/messaging/api",
+        Adapter::Orange => "https://developer.orange.com/apis/sms",
         Adapter::OpenAi => "https://platform.openai.com/docs/api-reference/chat",
         Adapter::TalkBot => "https://talkbot.ir",
-        Adapter::Smtp
+        Adapter::Anthropic => "https://docs.anthropic.com/en/api/messages",
+        Adapter::Parsian
+        | Adapter::HttpSms
+        | Adapter::Smtp
         | Adapter::DevelopmentInbox
         | Adapter::Sandbox
         | Adapter::PaymentGateway
         | Adapter::Extractive => "",
     }
 }
-
-/// Template keys with the texts used where a provider has no templates of its own.
-const TEMPLATES: [(&str, &str); 3] = [
-    ("verify", "کد تایید شما: %token"),
-    ("patient-access-otp", "کد دسترسی پزشک به پرونده شما: %token"),
-    ("otp-login", "کد ورود: %token"),
-];
 
 pub(crate) async fn ensure(state: &AppState) -> anyhow::Result<()> {
     let now = state.now();
@@ -236,29 +282,15 @@ pub(crate) async fn ensure(state: &AppState) -> anyhow::Result<()> {
             if state.settings.environment == Environment::Production {
                 retire_stand_ins(conn).await?;
             }
-            ensure_templates(conn, now).await?;
-            if let Some(secret) = payment_status_secret(state) {
-                let slug = if state.settings.stand_ins() {
-                    "sandbox"
-                } else {
-                    "payment-gateway"
-                };
-                ensure_endpoint(conn, state, slug, secret.expose(), now).await?;
-            }
+            sms::ensure_templates(conn, &state.settings, now).await?;
+            sms::ensure_callbacks(conn, state, now).await?;
+            endpoint::ensure_endpoints(conn, state, now).await?;
             Ok::<_, DbError>(())
         })
         .await
         .context("writing the default providers")?;
     state.registry.forget();
     Ok(())
-}
-
-fn payment_status_secret(state: &AppState) -> Option<Secret> {
-    let set = state.settings.webhooks.payment_status_secret.clone();
-    set.or_else(|| {
-        (state.settings.environment != Environment::Production)
-            .then(|| Secret::new(SANDBOX_WEBHOOK_SECRET))
-    })
 }
 
 async fn ensure_provider(
@@ -279,6 +311,7 @@ async fn ensure_provider(
             providers::api_base_url.eq(&default.base_url),
             providers::documentation_url.eq(default.documentation_url),
             providers::priority.eq(default.priority),
+            providers::settings.eq(&default.settings),
             providers::created_at.eq(now),
             providers::updated_at.eq(now),
         ))
@@ -287,6 +320,14 @@ async fn ensure_provider(
         .set(providers::api_base_url.eq(excluded(providers::api_base_url)))
         .execute(conn)
         .await?;
+    diesel::update(
+        providers::table
+            .filter(providers::slug.eq(default.slug))
+            .filter(providers::version.eq(1)),
+    )
+    .set(providers::settings.eq(&default.settings))
+    .execute(conn)
+    .await?;
     if default.active {
         // A key that was given since makes a provider usable that never was in use.
         diesel::update(
@@ -326,93 +367,6 @@ async fn retire_stand_ins(conn: &mut AsyncPgConnection) -> QueryResult<()> {
     if retired > 0 {
         tracing::warn!(retired, "development stand-ins were switched off");
     }
-    Ok(())
-}
-
-async fn ensure_templates(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<()> {
-    for (key, text) in TEMPLATES {
-        for (provider_slug, value) in [("", text), ("kavenegar", key)] {
-            diesel::insert_into(message_templates::table)
-                .values((
-                    message_templates::id.eq(Uuid::now_v7()),
-                    message_templates::key.eq(key),
-                    message_templates::provider_slug.eq(provider_slug),
-                    message_templates::value.eq(value),
-                    message_templates::updated_at.eq(now),
-                ))
-                .on_conflict_do_nothing()
-                .execute(conn)
-                .await?;
-        }
-    }
-    Ok(())
-}
-
-/// The endpoint of contract Y05.
-async fn ensure_endpoint(
-    conn: &mut AsyncPgConnection,
-    state: &AppState,
-    provider_slug: &str,
-    secret: &str,
-    now: DateTime<Utc>,
-) -> Result<(), DbError> {
-    let provider: Option<Uuid> = providers::table
-        .filter(providers::slug.eq(provider_slug))
-        .select(providers::id)
-        .first(conn)
-        .await
-        .optional()?;
-    let provider_id = match provider {
-        Some(id) => id,
-        None => {
-            let gateway = Default {
-                slug: "payment-gateway",
-                name: "Payment gateway",
-                provider_type: "payment",
-                adapter: Adapter::PaymentGateway,
-                base_url: String::new(),
-                priority: 100,
-                description: "Posts payment results.",
-                documentation_url: "",
-                credentials: Vec::new(),
-                active: false,
-            };
-            ensure_provider(conn, &gateway, now).await?
-        }
-    };
-    let known: Option<(Uuid, String)> = webhook_endpoints::table
-        .filter(webhook_endpoints::endpoint_url.eq("payment-status"))
-        .select((webhook_endpoints::id, webhook_endpoints::secret_sealed))
-        .first(conn)
-        .await
-        .optional()?;
-    let id = known.as_ref().map_or_else(Uuid::now_v7, |(id, _)| *id);
-    if let Some((_, sealed)) = &known
-        && state
-            .open("webhook_endpoints", id, "secret_sealed", sealed)
-            .is_ok_and(|current| current == secret)
-    {
-        return Ok(());
-    }
-    let sealed = state.seal("webhook_endpoints", id, "secret_sealed", secret.as_bytes());
-    webhook::store::upsert_endpoint(
-        conn,
-        webhook::store::NewEndpoint {
-            id,
-            provider_id,
-            organization_id: None,
-            name: "Payment Status".to_owned(),
-            endpoint_url: "payment-status".to_owned(),
-            secret_sealed: sealed,
-            events: vec!["payment.success".to_owned(), "payment.failed".to_owned()],
-            is_active: true,
-            retry_count: 3,
-            timeout_seconds: 30,
-            created_at: now,
-            updated_at: now,
-        },
-    )
-    .await?;
     Ok(())
 }
 

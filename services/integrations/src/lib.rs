@@ -1,20 +1,27 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod actor;
 pub mod ai;
 mod consumers;
 mod credential;
 mod defaults;
+mod file;
 mod jobs;
 mod log;
 mod message;
 mod openapi;
+pub mod outgoing;
 mod provider;
 pub mod providers;
+mod rate_rule;
+mod reseal;
 mod routes;
 mod schema;
 pub mod settings;
 mod state;
+mod template;
+mod v1;
 pub mod webhook;
 
 use actix_web::web::ServiceConfig;

@@ -5,5 +5,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
-    service_http::cli::main::<integrations::Integrations>().await
+    // Its future is large: it holds every route.
+    Box::pin(service_http::cli::main::<integrations::Integrations>()).await
 }

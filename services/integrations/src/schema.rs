@@ -30,18 +30,51 @@ diesel::table! {
 }
 
 diesel::table! {
-    integration_logs (id) {
+    file_leftovers (storage_key) {
+        storage_key -> Text,
+        remove_after -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    file_tickets_used (nonce) {
+        nonce -> Uuid,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    files (id) {
+        id -> Uuid,
+        organization_id -> Uuid,
+        uploader_id -> Uuid,
+        kind -> Text,
+        file_name -> Text,
+        content_type -> Text,
+        size_bytes -> Int8,
+        sha256 -> Text,
+        storage_key -> Text,
+        scan_state -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    integration_logs (id, created_at) {
         id -> Uuid,
         provider_id -> Nullable<Uuid>,
         organization_id -> Nullable<Uuid>,
         log_level -> Text,
         service_name -> Text,
         action -> Text,
+        endpoint -> Text,
         request_data -> Jsonb,
         response_data -> Jsonb,
         error_message -> Text,
         status_code -> Nullable<Int4>,
         duration_ms -> Nullable<Int4>,
+        cost_amount -> Nullable<Int8>,
+        cost_currency -> Nullable<Text>,
         user_id -> Nullable<Uuid>,
         user_name -> Text,
         ip_address -> Nullable<Text>,
@@ -69,6 +102,10 @@ diesel::table! {
         provider_slug -> Text,
         value -> Text,
         updated_at -> Timestamptz,
+        language -> Text,
+        subject -> Nullable<Text>,
+        html -> Nullable<Text>,
+        version -> Int8,
     }
 }
 
@@ -100,6 +137,110 @@ diesel::table! {
         sent_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
         wiped_at -> Nullable<Timestamptz>,
+        segments -> Int4,
+        cost_currency -> Nullable<Text>,
+        batch_id -> Nullable<Uuid>,
+        failed_providers -> Array<Text>,
+    }
+}
+
+diesel::table! {
+    outgoing_attempts (id) {
+        id -> Uuid,
+        delivery_id -> Uuid,
+        message_id -> Uuid,
+        endpoint_id -> Uuid,
+        number -> Int4,
+        outcome -> Text,
+        status_code -> Nullable<Int4>,
+        error -> Nullable<Text>,
+        duration_ms -> Int4,
+        attempted_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    outgoing_deliveries (id) {
+        id -> Uuid,
+        message_id -> Uuid,
+        endpoint_id -> Uuid,
+        ordering_key -> Text,
+        sequence -> Int8,
+        state -> Text,
+        attempts -> Int4,
+        lease -> Int8,
+        due_at -> Nullable<Timestamptz>,
+        last_status -> Nullable<Int4>,
+        last_error -> Nullable<Text>,
+        created_at -> Timestamptz,
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    outgoing_endpoints (id) {
+        id -> Uuid,
+        organization_id -> Nullable<Uuid>,
+        name -> Text,
+        url -> Text,
+        event_types -> Array<Text>,
+        is_active -> Bool,
+        ordered -> Bool,
+        timeout_seconds -> Int4,
+        notify_email -> Nullable<Text>,
+        language -> Text,
+        disabled_reason -> Nullable<Text>,
+        disabled_at -> Nullable<Timestamptz>,
+        failing_since -> Nullable<Timestamptz>,
+        consecutive_failures -> Int4,
+        paused_until -> Nullable<Timestamptz>,
+        version -> Int8,
+        created_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    outgoing_event_types (id) {
+        id -> Uuid,
+        organization_id -> Nullable<Uuid>,
+        name -> Text,
+        description -> Text,
+        created_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    outgoing_messages (id) {
+        id -> Uuid,
+        organization_id -> Nullable<Uuid>,
+        event_type -> Text,
+        source_event_id -> Nullable<Uuid>,
+        ordering_key -> Text,
+        data -> Jsonb,
+        occurred_at -> Timestamptz,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    outgoing_secrets (id) {
+        id -> Uuid,
+        endpoint_id -> Uuid,
+        secret_sealed -> Text,
+        created_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    outgoing_streams (endpoint_id, ordering_key) {
+        endpoint_id -> Uuid,
+        ordering_key -> Text,
+        last_sequence -> Int8,
+        updated_at -> Timestamptz,
     }
 }
 
@@ -118,6 +259,7 @@ diesel::table! {
         version -> Int8,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        expiry_warned_for -> Nullable<Timestamptz>,
     }
 }
 
@@ -139,6 +281,74 @@ diesel::table! {
         version -> Int8,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        settings -> Jsonb,
+        low_balance_since -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    rate_limit_rules (id) {
+        id -> Uuid,
+        provider_id -> Nullable<Uuid>,
+        organization_id -> Nullable<Uuid>,
+        name -> Text,
+        endpoint_pattern -> Text,
+        max_requests -> Int4,
+        time_window_seconds -> Int4,
+        scope -> Text,
+        is_active -> Bool,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    sms_callbacks (provider_id) {
+        provider_id -> Uuid,
+        secret_sealed -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    sms_inbound (id) {
+        id -> Uuid,
+        provider_id -> Uuid,
+        dedupe_key -> Text,
+        sender_masked -> Text,
+        word -> Text,
+        received_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    sms_opt_outs (phone) {
+        phone -> Text,
+        source -> Text,
+        opted_out_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    sms_settings (organization_id) {
+        organization_id -> Uuid,
+        time_zone -> Text,
+        quiet_from -> Nullable<Time>,
+        quiet_until -> Nullable<Time>,
+        monthly_segments -> Nullable<Int8>,
+        version -> Int8,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    sms_usage (organization_id, month) {
+        organization_id -> Uuid,
+        month -> Date,
+        messages -> Int8,
+        segments -> Int8,
+        limited_segments -> Int8,
     }
 }
 
@@ -187,6 +397,11 @@ diesel::table! {
         version -> Int8,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        scheme -> Text,
+        scheme_options -> Jsonb,
+        tolerance_seconds -> Nullable<Int4>,
+        previous_secret_sealed -> Nullable<Text>,
+        previous_secret_until -> Nullable<Timestamptz>,
     }
 }
 
@@ -208,6 +423,7 @@ diesel::table! {
         duplicates -> Int4,
         version -> Int8,
         received_at -> Timestamptz,
+        retry_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -226,12 +442,28 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(
     ai_calls,
+    file_leftovers,
+    file_tickets_used,
+    files,
     integration_logs,
     message_attempts,
     message_templates,
     messages,
+    outgoing_attempts,
+    outgoing_deliveries,
+    outgoing_endpoints,
+    outgoing_event_types,
+    outgoing_messages,
+    outgoing_secrets,
+    outgoing_streams,
     provider_credentials,
     providers,
+    rate_limit_rules,
+    sms_callbacks,
+    sms_inbound,
+    sms_opt_outs,
+    sms_settings,
+    sms_usage,
     usage_counters,
     usage_limits,
     webhook_endpoints,

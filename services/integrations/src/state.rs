@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
+use file_store::FileStore;
 use service_auth::{SealContext, Sealer};
 use service_http::Stack;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::{Settings, defaults, providers::Registry};
+use crate::{Settings, defaults, outgoing::Poster, providers::Registry, rate_rule::Rules};
 
 /// The service's own name, in events and sealed values.
 pub(crate) const SERVICE: &str = "integrations";
@@ -24,8 +25,14 @@ pub struct AppState {
     pub(crate) sealer: Sealer,
     pub(crate) http: reqwest::Client,
     pub(crate) registry: Registry,
+    pub(crate) poster: Poster,
+    /// `None` where no folder or bucket is configured.
+    pub(crate) files: Option<FileStore>,
+    pub(crate) rules: Rules,
     /// Key of the fingerprints by which a repeated request is told from another one.
     pub(crate) fingerprint_key: Arc<[u8]>,
+    /// PEM of the authority of `smtp.ca_file`.
+    pub(crate) mail_authority: Option<Arc<str>>,
     defaults: Arc<OnceCell<()>>,
 }
 
@@ -33,7 +40,7 @@ impl AppState {
     /// Builds the state; connects to nothing.
     ///
     /// # Errors
-    /// When sealing keys or the HTTP client cannot be used.
+    /// When sealing keys, the HTTP client or the file of the mail server's authority cannot be used.
     pub fn build(settings: Settings, stack: Stack) -> anyhow::Result<Self> {
         let sealer = Sealer::from_settings(&settings.sealing).context("sealing keys")?;
         // A provider that redirects is a provider that was moved: an operator decides, not the client. No proxy reads
@@ -45,14 +52,26 @@ impl AppState {
             .user_agent("tabib")
             .build()
             .context("HTTP client")?;
+        let mail_authority = match &settings.smtp.ca_file {
+            Some(file) => Some(
+                std::fs::read_to_string(file)
+                    .with_context(|| format!("smtp.ca_file {}", file.display()))?
+                    .into(),
+            ),
+            None => None,
+        };
         let fingerprint_key: Arc<[u8]> = settings.auth.client_secret.expose().as_bytes().into();
         Ok(Self {
             registry: Registry::new(),
+            files: settings.file_store()?,
+            poster: Poster::new(settings.outgoing.rules(settings.environment))?,
+            rules: Rules::default(),
             stack,
             settings: Arc::new(settings),
             sealer,
             http,
             fingerprint_key,
+            mail_authority,
             defaults: Arc::default(),
         })
     }
@@ -66,6 +85,38 @@ impl AppState {
             .get_or_try_init(|| defaults::ensure(self))
             .await?;
         Ok(())
+    }
+
+    /// Checks every live provider and records what was found, as the worker does every 300 seconds.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn check_providers(&self) -> anyhow::Result<()> {
+        crate::provider::health::check_all(self).await
+    }
+
+    /// Warns of credentials that end soon, as the worker does every hour.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn check_credentials(&self) -> anyhow::Result<()> {
+        crate::credential::expiry::warn(self).await
+    }
+
+    /// Seals anew what rests under an older key, as the worker does every hour; answers how many values.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn reseal(&self) -> anyhow::Result<usize> {
+        crate::reseal::run(self).await
+    }
+
+    /// Removes from the file store what is no file, as the worker does every ten minutes.
+    ///
+    /// # Errors
+    /// When database or store does not answer.
+    pub async fn sweep_files(&self) -> anyhow::Result<()> {
+        crate::file::sweep::run(self).await
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {

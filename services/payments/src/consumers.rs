@@ -3,11 +3,15 @@
 use common_types::events::{
     auth::{UserRegistered, UserUpdated},
     integrations::WebhookReceived,
-    portal::{PaymentAmended, PaymentRecorded, PaymentVoided},
+    portal::{
+        InvoiceStatusChanged, PaymentAmended, PaymentRecorded, PaymentVoided, ReportPublished,
+    },
 };
 use service_events::Consumers;
 
-use crate::{AppState, booking::BookRecorded, payment::QueueCheck, person::CopyPerson};
+use crate::{
+    AppState, booking::BookRecorded, clinic::CopyInvoice, payment::QueueCheck, person::CopyPerson,
+};
 
 pub(crate) fn register(state: &AppState, consumers: Consumers) -> Consumers {
     let clock = || state.stack.clock.clone();
@@ -18,6 +22,9 @@ pub(crate) fn register(state: &AppState, consumers: Consumers) -> Consumers {
         .on::<PaymentRecorded>("recorded-payments", BookRecorded(clock()))
         .on::<PaymentAmended>("recorded-payments", BookRecorded(clock()))
         .on::<PaymentVoided>("recorded-payments", BookRecorded(clock()))
+        // Copies for the clinic's lists, and to notice what was paid twice.
+        .on::<InvoiceStatusChanged>("invoices", CopyInvoice(clock()))
+        .on::<ReportPublished>("invoices", CopyInvoice(clock()))
         // Names and phones for lists.
         .on::<UserRegistered>("users", CopyPerson(clock()))
         .on::<UserUpdated>("users", CopyPerson(clock()))

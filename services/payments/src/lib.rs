@@ -2,6 +2,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod booking;
+mod busy;
+mod chelseru;
+pub mod clinic;
 mod consumers;
 mod definition;
 mod demo;
@@ -9,8 +12,11 @@ mod jobs;
 pub mod ledger;
 mod openapi;
 pub mod payment;
+pub mod payout;
 mod person;
 pub mod providers;
+pub mod reconciliation;
+pub mod refund;
 mod routes;
 mod schema;
 mod settings;

@@ -8,7 +8,7 @@ use utoipa::{
     },
 };
 
-use crate::{payment, wallet};
+use crate::{chelseru, clinic, ledger, payment, payout, reconciliation, refund, wallet};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,6 +26,33 @@ use crate::{payment, wallet};
         payment::http::browser::return_by_form,
         wallet::http::show_wallet,
         wallet::http::list_wallet_entries,
+        wallet::pay_http::pay_from_wallet,
+        wallet::pay_http::pay_invoice_from_wallet,
+        wallet::pay_http::show_top_up,
+        wallet::pay_http::set_top_up,
+        wallet::pay_http::remove_top_up,
+        payment::http::actions::sync_payment,
+        payment::http::actions::cancel_payment,
+        payment::http::actions::print_receipt,
+        clinic::http::list_paid_not_reported,
+        clinic::http::list_reported_not_paid,
+        chelseru::http::create_chelseru_payment,
+        chelseru::verify::verify_chelseru_payment,
+        chelseru::verify::verify_chelseru_form,
+        refund::http::create_refund,
+        refund::http::list_refunds,
+        refund::http::show_refund,
+        refund::http::approve_refund,
+        refund::http::reject_refund,
+        ledger::http::list_ledger_accounts,
+        ledger::http::show_trial_balance,
+        ledger::http::show_statement,
+        payout::http::record_payout,
+        payout::http::list_payouts,
+        reconciliation::http::list_exceptions,
+        reconciliation::http::resolve_exception,
+        reconciliation::http::show_reconciliation,
+        reconciliation::http::run_reconciliation,
     ),
     modifiers(&Bearer)
 )]

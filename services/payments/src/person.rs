@@ -74,3 +74,16 @@ pub(crate) async fn find_phone(
         .optional()?;
     Ok(phone.flatten())
 }
+
+/// The person's name and phone in E.164, when known.
+pub(crate) async fn find_person(
+    conn: &mut AsyncPgConnection,
+    user: Uuid,
+) -> QueryResult<Option<(String, Option<String>)>> {
+    people::table
+        .find(user)
+        .select((people::full_name, people::phone))
+        .first(conn)
+        .await
+        .optional()
+}

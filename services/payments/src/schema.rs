@@ -7,6 +7,44 @@ diesel::table! {
         version -> Int8,
         transfer_id -> Nullable<Uuid>,
         updated_at -> Timestamptz,
+        invoice_id -> Nullable<Uuid>,
+        amount -> Int8,
+        online_payment_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    chelseru_payments (payment_id) {
+        payment_id -> Uuid,
+        order_id -> Nullable<Text>,
+        amount -> Int8,
+        currency -> Text,
+        pay_mode -> Int2,
+        callback_url -> Nullable<Text>,
+        frontend_callback_url -> Nullable<Text>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    clinic_backfill (one) {
+        one -> Bool,
+        after_invoice_id -> Nullable<Uuid>,
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    invoice_copies (invoice_id) {
+        invoice_id -> Uuid,
+        organization_id -> Uuid,
+        patient_id -> Uuid,
+        status -> Text,
+        total_amount -> Int8,
+        currency -> Text,
+        version -> Int8,
+        paid_at -> Nullable<Timestamptz>,
+        updated_at -> Timestamptz,
     }
 }
 
@@ -20,6 +58,8 @@ diesel::table! {
         balance -> Int8,
         floor -> Nullable<Int8>,
         created_at -> Timestamptz,
+        lines -> Int8,
+        shard -> Int2,
     }
 }
 
@@ -31,6 +71,8 @@ diesel::table! {
         amount -> Int8,
         currency -> Text,
         created_at -> Timestamptz,
+        line -> Int8,
+        balance_after -> Int8,
     }
 }
 
@@ -86,6 +128,23 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         completed_at -> Nullable<Timestamptz>,
+        refunded_amount -> Int8,
+        refund_reserved -> Int8,
+        client_ip -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    payouts (id) {
+        id -> Uuid,
+        organization_id -> Uuid,
+        provider -> Text,
+        amount -> Int8,
+        currency -> Text,
+        bank_reference -> Text,
+        transfer_id -> Uuid,
+        recorded_by -> Uuid,
+        created_at -> Timestamptz,
     }
 }
 
@@ -110,13 +169,109 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    reconciliation_exceptions (id) {
+        id -> Uuid,
+        organization_id -> Nullable<Uuid>,
+        provider -> Text,
+        kind -> Text,
+        subject -> Text,
+        payment_id -> Nullable<Uuid>,
+        day -> Date,
+        currency -> Nullable<Text>,
+        expected -> Nullable<Int8>,
+        found -> Nullable<Int8>,
+        status -> Text,
+        action -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        resolved_by -> Nullable<Uuid>,
+        resolved_at -> Nullable<Timestamptz>,
+        version -> Int8,
+        created_at -> Timestamptz,
+        last_seen_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    reconciliation_runs (id) {
+        id -> Uuid,
+        provider -> Text,
+        day -> Date,
+        source -> Text,
+        outcome -> Text,
+        lines -> Int8,
+        matched -> Int8,
+        exceptions -> Int8,
+        started_at -> Timestamptz,
+        finished_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    refunds (id) {
+        id -> Uuid,
+        payment_id -> Uuid,
+        organization_id -> Uuid,
+        amount -> Int8,
+        currency -> Text,
+        method -> Text,
+        status -> Text,
+        reason -> Text,
+        requested_by -> Uuid,
+        decided_by -> Nullable<Uuid>,
+        decision_reason -> Nullable<Text>,
+        provider -> Text,
+        provider_reference -> Nullable<Text>,
+        failure_reason -> Nullable<Text>,
+        hold_transfer_id -> Uuid,
+        transfer_id -> Nullable<Uuid>,
+        next_check_at -> Nullable<Timestamptz>,
+        checks -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        completed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    report_copies (report_id) {
+        report_id -> Uuid,
+        organization_id -> Uuid,
+        patient_id -> Uuid,
+        invoice_id -> Nullable<Uuid>,
+        published_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    wallet_top_ups (organization_id, owner_id, currency) {
+        organization_id -> Uuid,
+        owner_id -> Uuid,
+        currency -> Text,
+        threshold -> Int8,
+        amount -> Int8,
+        payment_id -> Nullable<Uuid>,
+        checked_at -> Nullable<Timestamptz>,
+        updated_at -> Timestamptz,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     bookings,
+    chelseru_payments,
+    clinic_backfill,
+    invoice_copies,
     ledger_accounts,
     ledger_entries,
     ledger_transfers,
     payment_logs,
     payments,
+    payouts,
     people,
-    provider_events
+    provider_events,
+    reconciliation_exceptions,
+    reconciliation_runs,
+    refunds,
+    report_copies,
+    wallet_top_ups
 );

@@ -2,12 +2,17 @@
 
 use std::str::FromStr;
 
-use common_types::Currency;
+use common_types::{Currency, Money};
 use serde::Deserialize;
 use service_config::{
     AmqpSettings, AuthSettings, DatabaseSettings, Environment, PeerSettings, RedisSettings, Secret,
     ServerSettings, TelemetrySettings, Validate, all, rule,
 };
+
+/// What `provider` may say.
+const PROVIDERS: [&str; 7] = [
+    "auto", "sandbox", "medogram", "zarinpal", "payping", "stripe", "wave",
+];
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize)]
@@ -15,8 +20,11 @@ use service_config::{
 pub struct Settings {
     /// Kind of installation.
     pub environment: Environment,
-    /// `auto`, `sandbox` or `medogram`.
+    /// `auto`, or the provider that is tried first.
     pub provider: String,
+    /// Which providers are tried for which prices.
+    #[serde(default)]
+    pub routes: Vec<Route>,
     /// Addresses.
     pub server: ServerSettings,
     /// The service's database.
@@ -38,6 +46,67 @@ pub struct Settings {
     pub gateway: GatewaySettings,
     /// The sandbox of the simulators.
     pub sandbox: SandboxSettings,
+    /// ZarinPal (Iran).
+    pub zarinpal: VendorSettings,
+    /// PayPing (Iran).
+    pub payping: VendorSettings,
+    /// Stripe Checkout (EUR, USD, XOF).
+    pub stripe: VendorSettings,
+    /// Wave (Senegal).
+    pub wave: VendorSettings,
+    /// How money is compared.
+    pub reconciliation: ReconciliationSettings,
+}
+
+/// A rule of the choice of a provider; the first that fits counts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Prices of this currency.
+    pub currency: Currency,
+    /// From this amount, minor units.
+    #[serde(default)]
+    pub min_amount: i64,
+    /// Up to this amount, minor units; none is no bound.
+    #[serde(default)]
+    pub max_amount: Option<i64>,
+    /// Who is tried, in this order.
+    pub providers: Vec<String>,
+}
+
+impl Route {
+    /// Whether the rule concerns this price.
+    #[must_use]
+    pub fn fits(&self, price: Money) -> bool {
+        price.currency == self.currency
+            && price.amount >= self.min_amount
+            && self.max_amount.is_none_or(|max| price.amount <= max)
+    }
+}
+
+/// A payment vendor.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VendorSettings {
+    /// Whether it starts payments; those it started are asked about in any case.
+    pub enabled: bool,
+    /// Its address.
+    pub base_url: String,
+    /// Tried in this order, the smallest first, where no route says otherwise.
+    pub priority: u32,
+    /// Its key; without it integrations is asked.
+    #[serde(default)]
+    pub api_key: Option<Secret>,
+}
+
+/// How money is compared.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReconciliationSettings {
+    /// Seconds between two looks at our own books and at today's settlement lists.
+    pub every_seconds: u64,
+    /// E-mail addresses that are told of every new difference.
+    pub alarm_recipients: Vec<String>,
 }
 
 /// Amounts, times, limits.
@@ -60,6 +129,62 @@ pub struct Rules {
     pub hints_per_minute: u32,
     /// Foreign origins that a payer may be sent back to.
     pub return_origins: Vec<String>,
+    /// Largest single payment in each currency, minor units.
+    pub ceiling: PerCurrency,
+    /// How many payments may be started in an hour.
+    pub velocity: Velocity,
+    /// Money that one payer may start payments of within a day, minor units.
+    pub payer_amount_per_day: PerCurrency,
+    /// Money that one doctor may start payments of for SOAPify users within a day, minor units.
+    pub doctor_amount_per_day: PerCurrency,
+    /// Name at the head of receipts.
+    pub receipt_name: String,
+    /// Refunds above this amount need a second person.
+    pub refund_approval_above: PerCurrency,
+}
+
+/// How many payments may be started in an hour.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Velocity {
+    /// By one payer.
+    pub payer_per_hour: u32,
+    /// By one doctor for SOAPify users.
+    pub doctor_per_hour: u32,
+    /// From one address.
+    pub address_per_hour: u32,
+}
+
+/// An amount in each stored currency, minor units.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PerCurrency {
+    /// Rial.
+    pub irr: i64,
+    /// West African CFA francs.
+    pub xof: i64,
+    /// Euro cents.
+    pub eur: i64,
+    /// US cents.
+    pub usd: i64,
+}
+
+impl PerCurrency {
+    /// The amount of that currency; tomans count as rials.
+    pub fn of(&self, currency: Currency) -> i64 {
+        match currency {
+            Currency::Irr | Currency::Irt => self.irr,
+            Currency::Xof => self.xof,
+            Currency::Eur => self.eur,
+            Currency::Usd => self.usd,
+        }
+    }
+
+    fn all_above(&self, least: i64) -> bool {
+        [self.irr, self.xof, self.eur, self.usd]
+            .into_iter()
+            .all(|amount| amount > least)
+    }
 }
 
 /// Which words the gateway understands.
@@ -82,6 +207,8 @@ pub struct GatewaySettings {
     pub dialect: Dialect,
     /// Where it sends the payer back; empty is our own return page.
     pub redirect_url: String,
+    /// Tried in this order, the smallest first, where no route says otherwise.
+    pub priority: u32,
     /// Its key; without it integrations is asked.
     #[serde(default)]
     pub api_key: Option<Secret>,
@@ -99,6 +226,15 @@ pub struct SandboxSettings {
 }
 
 impl Settings {
+    fn vendors(&self) -> [(&'static str, &VendorSettings); 4] {
+        [
+            ("zarinpal", &self.zarinpal),
+            ("payping", &self.payping),
+            ("stripe", &self.stripe),
+            ("wave", &self.wave),
+        ]
+    }
+
     /// Whether payments go to the sandbox.
     pub fn uses_sandbox(&self) -> bool {
         match self.provider.as_str() {
@@ -118,9 +254,22 @@ impl Validate for Settings {
             self.auth.validate(),
             self.peers.validate(),
             rule(
-                matches!(self.provider.as_str(), "auto" | "sandbox" | "medogram"),
-                "provider must be auto, sandbox or medogram",
+                PROVIDERS.contains(&self.provider.as_str()),
+                "provider must be auto, sandbox, medogram, zarinpal, payping, stripe or wave",
             ),
+            rule(
+                self.routes.iter().all(|route| {
+                    !route.providers.is_empty()
+                        && route.max_amount.is_none_or(|max| max >= route.min_amount)
+                }),
+                "each of routes must name providers, and its max_amount must not be below its min_amount",
+            ),
+            all(self.vendors().map(|(name, vendor)| {
+                rule(
+                    is_address(&vendor.base_url),
+                    &format!("{name}.base_url must be an http(s) address"),
+                )
+            })),
             rule(
                 !(self.environment.is_production() && self.uses_sandbox()),
                 "provider must not be sandbox in production: it moves no money",
@@ -148,6 +297,26 @@ impl Validate for Settings {
             rule(
                 rules.hints_per_minute > 0,
                 "rules.hints_per_minute must be above 0",
+            ),
+            rule(
+                (1..=300).contains(&self.reconciliation.every_seconds),
+                "reconciliation.every_seconds must be 1 to 300: a difference is known within five minutes",
+            ),
+            rule(
+                rules.ceiling.all_above(0)
+                    && rules.payer_amount_per_day.all_above(0)
+                    && rules.doctor_amount_per_day.all_above(0),
+                "rules.ceiling, payer_amount_per_day and doctor_amount_per_day must be above 0",
+            ),
+            rule(
+                rules.velocity.payer_per_hour > 0
+                    && rules.velocity.doctor_per_hour > 0
+                    && rules.velocity.address_per_hour > 0,
+                "rules.velocity must be above 0",
+            ),
+            rule(
+                rules.refund_approval_above.all_above(-1),
+                "rules.refund_approval_above must not be below 0",
             ),
             rule(
                 rules

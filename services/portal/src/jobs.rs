@@ -18,7 +18,8 @@ const UNHEARD: &[&str] = &[
 ];
 
 pub(crate) fn register(state: &AppState, worker: Worker) -> Worker {
-    let (messages, swept, files) = (state.clone(), state.clone(), state.clone());
+    let (messages, swept, files, sealed) =
+        (state.clone(), state.clone(), state.clone(), state.clone());
     worker
         .unheard(UNHEARD)
         .task(move |cancel| delivery::run(messages, cancel))
@@ -41,4 +42,11 @@ pub(crate) fn register(state: &AppState, worker: Worker) -> Worker {
                 }
             },
         )
+        .job("portal-reseal", Duration::from_secs(3_600), move |_| {
+            let files = sealed.files.clone();
+            async move {
+                files.reseal().await?;
+                Ok(())
+            }
+        })
 }

@@ -58,6 +58,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, state: AppState) {
         .service(payment::http::list_payments_by_invoice)
         .service(payment::summary::payment_summary)
         .service(payment::http::get_payment)
+        .service(payment::http::patch_payment)
         .service(payment::http::delete_payment)
         .service(payment::http::get_receipt)
         // reports
@@ -74,7 +75,8 @@ pub(crate) fn configure(config: &mut ServiceConfig, state: AppState) {
         // machines
         .service(session::http::get_jwks)
         .service(session::http::list_revocations)
-        .service(invoice::internal::payable_invoice);
+        .service(invoice::internal::payable_invoice)
+        .service(invoice::states::list_invoice_states);
 }
 
 /// The API document.
@@ -122,11 +124,13 @@ pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
             invoice::http::download_invoice_pdf,
             invoice::http::get_invoice_pdf,
             invoice::internal::payable_invoice,
+            invoice::states::list_invoice_states,
             payment::http::list_payments,
             payment::http::create_payment,
             payment::http::list_payments_by_invoice,
             payment::summary::payment_summary,
             payment::http::get_payment,
+            payment::http::patch_payment,
             payment::http::delete_payment,
             payment::http::get_receipt,
             report::http::list_reports,

@@ -2,27 +2,16 @@
 //! ports that they probe, and finds each of its secrets named (decision 45).
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Command,
 };
 
-use serde::Deserialize;
 use serde_yaml_ng::Value;
-
-type Environment = BTreeMap<String, String>;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .unwrap()
-}
-
-fn read(path: &str) -> String {
-    std::fs::read_to_string(root().join(path)).unwrap()
-}
+use support::{Environment, document_kind, made_env, made_secrets, manifests, read, strings, text};
 
 /// The program beside the running test; `make test` builds all programs first.
 fn program(image: &str) -> PathBuf {
@@ -55,23 +44,6 @@ fn listens(effective: &str, key: &str, port: &str) -> bool {
         || effective.contains(&format!("\"{key}\": {port},"))
 }
 
-/// The secrets that `make-env` makes.
-fn made_env() -> Environment {
-    let folder = tempfile::tempdir().unwrap();
-    let scripts = folder.path().join("deploy/compose");
-    std::fs::create_dir_all(&scripts).unwrap();
-    let script = scripts.join("make-env");
-    std::fs::copy(root().join("deploy/compose/make-env"), &script).unwrap();
-    assert!(Command::new(&script).output().unwrap().status.success());
-    std::fs::read_to_string(folder.path().join(".env"))
-        .unwrap()
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split_once('='))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
-}
-
 /// `${NAME}`, `${NAME:?…}` and `${NAME:-default}` replaced as compose does.
 fn interpolate(text: &str, values: &Environment) -> String {
     let mut out = String::new();
@@ -94,20 +66,23 @@ fn interpolate(text: &str, values: &Environment) -> String {
     out + rest
 }
 
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        Value::Bool(flag) => flag.to_string(),
-        other => panic!("not a scalar: {other:?}"),
+/// Files that a program keeps on its own disk rest where a volume is mounted, or they are gone with the container.
+fn keeps_files_on_a_volume(name: &str, effective: &str, mounts: &[String]) {
+    let Some((_, files)) = effective.split_once(" files: ") else {
+        return;
+    };
+    let backend = files.split("backend: ").nth(1).unwrap();
+    if backend.starts_with("S3") {
+        let bucket = files.split("bucket: \"").nth(1).unwrap();
+        assert!(!bucket.starts_with('"'), "{name} names no bucket");
+        return;
     }
-}
-
-fn strings(value: Option<&Value>) -> Vec<String> {
-    match value {
-        Some(Value::Sequence(items)) => items.iter().map(text).collect(),
-        _ => Vec::new(),
-    }
+    let place = files.split("root: \"").nth(1).unwrap();
+    let place = place.split('"').next().unwrap();
+    assert!(
+        !place.is_empty() && mounts.iter().any(|mount| place.starts_with(mount.as_str())),
+        "{name} keeps files in `{place}`, which is on none of {mounts:?}"
+    );
 }
 
 #[test]
@@ -131,6 +106,11 @@ fn compose_gives_each_program_what_it_takes() {
             .map(|(key, value)| (text(key), interpolate(&text(value), &made)))
             .collect();
         let effective = effective(&image, &environment);
+        let mounts: Vec<String> = strings(service.get("volumes"))
+            .iter()
+            .filter_map(|volume| volume.split(':').nth(1).map(str::to_owned))
+            .collect();
+        keeps_files_on_a_volume(&name, &effective, &mounts);
         let command = strings(service.get("command"));
         assert!(
             command.is_empty()
@@ -186,84 +166,93 @@ fn compose_gives_each_program_what_it_takes() {
     assert!(seen.contains("tabib/gateway serve"));
 }
 
-/// A value of the right form for a secret of this key.
-fn sample_secret(key: &str) -> String {
-    match key {
-        "sealing-key-k1" => "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=".to_owned(),
-        "database-url" | "migration-url" => "postgres://role:password@postgres/db".to_owned(),
-        _ => "0123456789abcdef0123456789abcdef".to_owned(),
+/// What envFrom and env of a container give its program.
+fn environment_of(
+    container: &Value,
+    config: &Environment,
+    secrets: &BTreeMap<String, Environment>,
+) -> Environment {
+    let mut environment = config.clone();
+    for source in container["envFrom"].as_sequence().unwrap() {
+        if let Some(secret) = source.get("secretRef") {
+            environment.extend(secrets[&text(&secret["name"])].clone());
+        }
     }
+    for variable in container["env"].as_sequence().unwrap() {
+        let value = match variable.get("value") {
+            Some(value) => text(value),
+            None => {
+                let reference = &variable["valueFrom"]["secretKeyRef"];
+                secrets[&text(&reference["name"])][&text(&reference["key"])].clone()
+            }
+        };
+        environment.insert(text(&variable["name"]), value);
+    }
+    environment
 }
 
 #[test]
 fn kubernetes_gives_each_program_what_it_takes() {
-    let readme = read("deploy/kubernetes/README.md");
-    let config: Value = serde_yaml_ng::from_str(&read("deploy/kubernetes/config.yaml")).unwrap();
-    let mut shared: Environment = config["data"]
-        .as_mapping()
+    let secrets = made_secrets();
+    let config: Environment = manifests()
+        .iter()
+        .find(|(_, document)| document_kind(document) == "ConfigMap")
+        .and_then(|(_, document)| document["data"].as_mapping())
         .unwrap()
         .iter()
         .map(|(key, value)| (text(key), text(value)))
         .collect();
-    shared.insert("REDIS_URL".into(), "redis://:password@redis:6379/0".into());
-    shared.insert(
-        "AMQP_URL".into(),
-        "amqp://user:password@rabbitmq:5672/%2f".into(),
-    );
-    let kustomization: Value =
-        serde_yaml_ng::from_str(&read("deploy/kubernetes/kustomization.yaml")).unwrap();
     let mut checked = 0;
-    for resource in strings(kustomization.get("resources")) {
-        let file = read(&format!("deploy/kubernetes/{resource}"));
-        for document in serde_yaml_ng::Deserializer::from_str(&file) {
-            let document = Value::deserialize(document).unwrap();
-            let Some(container) = document
-                .get("spec")
-                .and_then(|spec| spec.get("template"))
-                .map(|template| &template["spec"]["containers"][0])
-            else {
-                continue;
+    for (_, document) in manifests() {
+        let pod = &document["spec"]["template"]["spec"];
+        let Some(container) = pod.get("containers").map(|containers| &containers[0]) else {
+            continue;
+        };
+        let image = text(&container["image"]);
+        let effective = effective(&image, &environment_of(container, &config, &secrets));
+        let mounts = container["volumeMounts"].as_sequence();
+        let mounts: Vec<String> = mounts
+            .into_iter()
+            .flatten()
+            .map(|mount| text(&mount["mountPath"]))
+            .filter(|place| place != "/tmp")
+            .collect();
+        keeps_files_on_a_volume(&image, &effective, &mounts);
+        if document_kind(&document) == "Deployment" {
+            let port = text(&container["ports"][0]["containerPort"]);
+            let key = if strings(container.get("args")) == ["worker"] {
+                "worker_port"
+            } else {
+                "port"
             };
-            let mut environment = shared.clone();
-            for variable in container["env"].as_sequence().unwrap() {
-                let value = match variable.get("value") {
-                    Some(value) => text(value),
-                    None => {
-                        let reference = &variable["valueFrom"]["secretKeyRef"];
-                        let (name, key) = (text(&reference["name"]), text(&reference["key"]));
-                        let line = readme
-                            .lines()
-                            .find(|line| line.contains(&format!("`{name}`")));
-                        assert!(
-                            line.is_some_and(|line| line.contains(&format!("`{key}`"))),
-                            "README names no key {key} of {name}"
-                        );
-                        sample_secret(&key)
-                    }
-                };
-                environment.insert(text(&variable["name"]), value);
+            assert!(
+                listens(&effective, key, &port.to_string()),
+                "{image} {key} {port}"
+            );
+            for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+                assert_eq!(text(&container[probe]["httpGet"]["port"]), "http");
             }
-            let image = text(&container["image"]);
-            let effective = effective(&image, &environment);
-            if text(&document["kind"]) == "Deployment" {
-                let port = text(&container["ports"][0]["containerPort"]);
-                let key = if strings(container.get("args")) == ["worker"] {
-                    "worker_port"
-                } else {
-                    "port"
-                };
-                assert!(
-                    listens(&effective, key, &port.to_string()),
-                    "{image} {key} {port}"
-                );
-                for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
-                    assert_eq!(text(&container[probe]["httpGet"]["port"]), "http");
-                }
-            }
-            checked += 1;
         }
+        checked += 1;
     }
     assert_eq!(checked, 7 * 3 + 1);
+}
+
+/// The README lists the Secrets that are needed, key by key.
+#[test]
+fn the_readme_lists_every_secret() {
+    let readme = read("deploy/kubernetes/README.md");
+    for (name, values) in made_secrets() {
+        let line = readme
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{name}` |")));
+        for key in values.keys() {
+            assert!(
+                line.is_some_and(|line| line.contains(&format!("`{key}`"))),
+                "README names no key {key} of {name}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use launcher::testing::platform::{Share, lock_file, share};
 use launcher::testing::{self, FLOW_FOLDER};
 use serde_json::{Value, json};
 
+pub mod browser;
 pub mod forge;
 
 /// How long something that happens by events may take on a busy machine.

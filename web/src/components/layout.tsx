@@ -1,6 +1,7 @@
 import { Link, Outlet } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 
+import { ChallengeProgress } from "./challenge-progress";
 import { LanguageSwitch } from "./language-switch";
 
 /** The frame of every page: skip link, name, language, content, footer. */
@@ -19,6 +20,7 @@ export function Layout() {
         <LanguageSwitch />
       </header>
       <main id="main">
+        <ChallengeProgress />
         <Outlet />
       </main>
       <footer>{t("footer")}</footer>

@@ -1,3 +1,5 @@
+import { useTranslation } from "react-i18next";
+
 /** The languages of the platform, with their direction and the locale that formats dates and numbers. */
 export const languages = {
   fa: { name: "فارسی", dir: "rtl", locale: "fa-IR-u-ca-persian" },
@@ -32,4 +34,17 @@ export function formatDate(value: string, language: Language): string {
 
 export function formatNumber(value: number, language: Language): string {
   return new Intl.NumberFormat(languages[language].locale).format(value);
+}
+
+/** Day and time of day. */
+export function formatMoment(value: string, language: Language): string {
+  return new Intl.DateTimeFormat(languages[language].locale, { dateStyle: "medium", timeStyle: "short" }).format(
+    new Date(value),
+  );
+}
+
+/** The language of the page. */
+export function useLanguage(): Language {
+  const { i18n } = useTranslation();
+  return isLanguage(i18n.language) ? i18n.language : "en";
 }

@@ -202,3 +202,22 @@ event!(
     workspace_id,
     |e| Some(e.organization_id)
 );
+
+/// A one-time code was made and is on its way. Neither the code nor the phone is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeIssued {
+    /// The code's challenge.
+    pub code_id: Uuid,
+    /// Always 1: a code is issued once.
+    pub aggregate_version: i64,
+    /// The organisation it was asked for, when one asked.
+    pub organization_id: Option<Uuid>,
+    /// The purpose's profile, such as `login_s4`.
+    pub purpose: String,
+    /// When it was made.
+    pub issued_at: DateTime<Utc>,
+    /// When it dies.
+    pub expires_at: DateTime<Utc>,
+}
+event!(CodeIssued, "auth.code_issued", 1, code_id, |e| e
+    .organization_id);

@@ -124,3 +124,25 @@ event!(
     limit_id,
     |e| Some(e.organization_id)
 );
+
+/// How many projects a workspace has now; auth-otp shows the number with the workspace (A16).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkspaceProjectsCounted {
+    /// The workspace.
+    pub workspace_id: Uuid,
+    /// How often its projects were counted, this time included.
+    pub aggregate_version: i64,
+    /// Its organisation.
+    pub organization_id: Uuid,
+    /// Projects in it, closed ones included.
+    pub project_count: i64,
+    /// When they were counted.
+    pub counted_at: DateTime<Utc>,
+}
+event!(
+    WorkspaceProjectsCounted,
+    "content.workspace_projects_counted",
+    1,
+    workspace_id,
+    |e| Some(e.organization_id)
+);

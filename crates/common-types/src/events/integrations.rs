@@ -48,7 +48,7 @@ pub struct MessageDelivered {
     pub reference: Option<String>,
     /// `otp`, `credentials` or `notification`.
     pub purpose: String,
-    /// `sms` or `email`.
+    /// `sms`, `email` or `voice`.
     pub channel: String,
     /// The provider that delivered it.
     pub provider: String,
@@ -76,7 +76,7 @@ pub struct MessageFailed {
     pub reference: Option<String>,
     /// `otp`, `credentials` or `notification`.
     pub purpose: String,
-    /// `sms` or `email`.
+    /// `sms`, `email` or `voice`.
     pub channel: String,
     /// The last provider that tried.
     pub provider: Option<String>,
@@ -160,5 +160,105 @@ event!(
     "integrations.credential_changed",
     1,
     credential_id,
+    |e| e.organization_id
+);
+
+/// A provider's credential ends soon, or has ended: somebody should rotate it. Told once for each end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialExpiring {
+    /// The credential.
+    pub credential_id: Uuid,
+    /// When it was found, in microseconds since the epoch; grows with each finding.
+    pub aggregate_version: i64,
+    /// The organisation it belongs to; none for the platform's own.
+    pub organization_id: Option<Uuid>,
+    /// The provider.
+    pub provider_slug: String,
+    /// Which of its keys, such as `api_key`; never the value.
+    pub key_name: String,
+    /// `development`, `staging` or `production`.
+    pub environment: String,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+    /// When it was found.
+    pub found_at: DateTime<Utc>,
+}
+event!(
+    CredentialExpiring,
+    "integrations.credential_expiring",
+    1,
+    credential_id,
+    |e| e.organization_id
+);
+
+/// A provider failed its health checks so often in a row that someone should look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderUnhealthy {
+    /// The provider.
+    pub provider_id: Uuid,
+    /// When it was found, in milliseconds since the epoch; grows with each finding.
+    pub aggregate_version: i64,
+    /// Its slug.
+    pub provider_slug: String,
+    /// `sms`, `payment`, `ai` …
+    pub provider_type: String,
+    /// `health_check`, or `low_balance` when its account runs out.
+    pub reason: String,
+    /// Checks that failed in a row; 0 for a low balance.
+    pub failures: i32,
+    /// When.
+    pub found_at: DateTime<Utc>,
+}
+event!(
+    ProviderUnhealthy,
+    "integrations.provider_unhealthy",
+    1,
+    provider_id,
+    |_e| None
+);
+
+/// A provider that was unhealthy answers well again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderRecovered {
+    /// The provider.
+    pub provider_id: Uuid,
+    /// When it was found, in milliseconds since the epoch; grows with each finding.
+    pub aggregate_version: i64,
+    /// Its slug.
+    pub provider_slug: String,
+    /// `sms`, `payment`, `ai` …
+    pub provider_type: String,
+    /// What is over: `health_check` or `low_balance`.
+    pub reason: String,
+    /// When.
+    pub found_at: DateTime<Utc>,
+}
+event!(
+    ProviderRecovered,
+    "integrations.provider_recovered",
+    1,
+    provider_id,
+    |_e| None
+);
+
+/// An endpoint of outgoing webhooks was switched off because nothing it was sent arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookEndpointDisabled {
+    /// The endpoint.
+    pub endpoint_id: Uuid,
+    /// Version of the endpoint.
+    pub aggregate_version: i64,
+    /// Its organisation.
+    pub organization_id: Option<Uuid>,
+    /// `gone` (it answered 410) or `failing` (120 hours without a success).
+    pub reason: String,
+    /// When.
+    pub disabled_at: DateTime<Utc>,
+}
+event!(
+    WebhookEndpointDisabled,
+    "integrations.webhook_endpoint_disabled",
+    1,
+    endpoint_id,
     |e| e.organization_id
 );

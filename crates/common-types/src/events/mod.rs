@@ -15,6 +15,7 @@ pub mod integrations;
 pub mod patient_access;
 pub mod payments;
 pub mod portal;
+pub mod subscriptions;
 
 /// A payload that can be emitted and consumed.
 pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -121,6 +122,7 @@ pub fn catalogue() -> Vec<(&'static str, u16)> {
         auth::MemberChanged,
         auth::OrganizationChanged,
         auth::WorkspaceChanged,
+        auth::CodeIssued,
         patient_access::Granted,
         patient_access::Denied,
         patient_access::Viewed,
@@ -128,6 +130,9 @@ pub fn catalogue() -> Vec<(&'static str, u16)> {
         payments::PaymentSettled,
         payments::PaymentFailed,
         payments::PaymentRefunded,
+        payments::WalletCredited,
+        payments::WalletDebited,
+        payments::ReconciliationAlarmed,
         portal::CredentialsIssued,
         portal::ReportPublished,
         portal::InvoiceStatusChanged,
@@ -139,10 +144,15 @@ pub fn catalogue() -> Vec<(&'static str, u16)> {
         integrations::MessageFailed,
         integrations::AiUsageRecorded,
         integrations::CredentialChanged,
+        integrations::CredentialExpiring,
+        integrations::ProviderUnhealthy,
+        integrations::ProviderRecovered,
+        integrations::WebhookEndpointDisabled,
         chat::SummaryCreated,
         content::ContentApproved,
         content::ContentRejected,
         content::UsageLimitChanged,
+        content::WorkspaceProjectsCounted,
     ]
 }
 

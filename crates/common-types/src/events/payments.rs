@@ -159,3 +159,99 @@ event!(
     payment_id,
     |e| Some(e.organization_id)
 );
+
+/// Money came into a wallet. The aggregate is the wallet; its versions follow its statement's lines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalletCredited {
+    /// The wallet's ledger account.
+    pub wallet_id: Uuid,
+    /// The line of the wallet's statement, from 1, without gaps.
+    pub aggregate_version: i64,
+    /// The organisation in whose book it stands.
+    pub organization_id: Uuid,
+    /// Whose wallet.
+    pub owner: Uuid,
+    /// Minor units that came.
+    pub amount: i64,
+    /// Minor units afterwards.
+    pub balance_after: i64,
+    /// Currency of the amounts.
+    pub currency: Currency,
+    /// Why: `settlement`, `refund`, `reversal`, `opening` …
+    pub kind: String,
+    /// What the transfer refers to, such as a payment's id.
+    pub reference: String,
+    /// When.
+    pub credited_at: DateTime<Utc>,
+}
+event!(
+    WalletCredited,
+    "payments.wallet_credited",
+    1,
+    wallet_id,
+    |e| Some(e.organization_id)
+);
+
+/// Money left a wallet. The aggregate is the wallet; its versions follow its statement's lines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalletDebited {
+    /// The wallet's ledger account.
+    pub wallet_id: Uuid,
+    /// The line of the wallet's statement, from 1, without gaps.
+    pub aggregate_version: i64,
+    /// The organisation in whose book it stands.
+    pub organization_id: Uuid,
+    /// Whose wallet.
+    pub owner: Uuid,
+    /// Minor units that left, above zero.
+    pub amount: i64,
+    /// Minor units afterwards.
+    pub balance_after: i64,
+    /// Currency of the amounts.
+    pub currency: Currency,
+    /// Why: `settlement`, `wallet_spend`, `refund_hold` …
+    pub kind: String,
+    /// What the transfer refers to, such as a payment's id.
+    pub reference: String,
+    /// When.
+    pub debited_at: DateTime<Utc>,
+}
+event!(
+    WalletDebited,
+    "payments.wallet_debited",
+    1,
+    wallet_id,
+    |e| Some(e.organization_id)
+);
+
+/// Provider, payments and ledger differ, and a person must look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReconciliationAlarmed {
+    /// The exception.
+    pub exception_id: Uuid,
+    /// Version of the exception.
+    pub aggregate_version: i64,
+    /// The organisation whose money it is; none when that is unknown.
+    pub organization_id: Option<Uuid>,
+    /// The provider's slug, or `ledger`.
+    pub provider: String,
+    /// What differs, such as `missing_here` or `amount_differs`.
+    pub kind: String,
+    /// The payment, when there is one.
+    pub payment_id: Option<Uuid>,
+    /// Minor units as they should be.
+    pub expected: Option<i64>,
+    /// Minor units as they were found.
+    pub found: Option<i64>,
+    /// ISO code of the amounts.
+    pub currency: Option<String>,
+    /// When.
+    pub alarmed_at: DateTime<Utc>,
+}
+event!(
+    ReconciliationAlarmed,
+    "payments.reconciliation_alarmed",
+    1,
+    exception_id,
+    |e| e.organization_id
+);

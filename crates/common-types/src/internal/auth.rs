@@ -74,6 +74,9 @@ pub struct SendCodeRequest {
     /// Values for the message's template, such as the doctor's name.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
+    /// The organisation that asks; its budgets count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization_id: Option<Uuid>,
 }
 
 /// Answer 201 of `POST /internal/codes/`.
@@ -154,6 +157,9 @@ pub struct UserInfo {
     /// The only or first organisation.
     #[serde(default)]
     pub organization_id: Option<Uuid>,
+    /// Until when payouts to this person wait, because their phone became another one (Q-A8); null when they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payouts_held_until: Option<DateTime<Utc>>,
 }
 
 impl fmt::Debug for UserInfo {

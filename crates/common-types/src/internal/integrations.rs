@@ -14,6 +14,8 @@ pub enum Channel {
     Sms,
     /// An e-mail.
     Email,
+    /// A telephone call that speaks a code; the text is for providers that show it instead.
+    Voice,
 }
 
 impl Channel {
@@ -23,6 +25,7 @@ impl Channel {
         match self {
             Self::Sms => "sms",
             Self::Email => "email",
+            Self::Voice => "voice",
         }
     }
 }
@@ -148,6 +151,9 @@ pub struct SendMessageResponse {
     /// The provider that took it.
     #[serde(default)]
     pub provider: Option<String>,
+    /// What the provider charges for it, in Rial, as far as it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<i64>,
 }
 
 /// Answer of `GET /internal/credentials/{slug}/`. Held in memory at most five minutes (decisions.md 17).

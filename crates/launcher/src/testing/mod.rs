@@ -93,6 +93,7 @@ pub async fn prepare(layout: &Layout) -> Result<()> {
         (Program::PostgreSql, external.database.is_none()),
         (Program::Redis, external.redis.is_none()),
         (Program::RabbitMq, true),
+        (Program::PythonVenv, true),
     ]
     .into_iter()
     .filter_map(|(program, needed)| needed.then_some(program))

@@ -82,9 +82,9 @@ async fn list_messages(
 
 async fn create_message(body: web::Json<NewMessage>, state: web::Data<Simulators>) -> HttpResponse {
     let new = body.into_inner();
-    if !matches!(new.channel.as_str(), "sms" | "email") {
+    if !matches!(new.channel.as_str(), "sms" | "email" | "voice") {
         return HttpResponse::BadRequest()
-            .json(json!({"channel": ["\"sms\" or \"email\" is expected."]}));
+            .json(json!({"channel": ["\"sms\", \"email\" or \"voice\" is expected."]}));
     }
     if new.to.trim().is_empty() || new.text.is_empty() {
         return HttpResponse::BadRequest().json(json!({"error": "to and text may not be empty"}));

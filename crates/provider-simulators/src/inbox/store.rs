@@ -14,7 +14,7 @@ use crate::journal::Journal;
 /// What `POST /dev/inbox/messages/` takes.
 #[derive(Debug, Clone, Deserialize)]
 pub struct NewMessage {
-    /// `sms` or `email`.
+    /// `sms`, `email` or `voice`.
     pub channel: String,
     /// Phone in any spelling, or an e-mail address.
     pub to: String,
@@ -36,7 +36,7 @@ pub struct NewMessage {
 pub struct InboxMessage {
     /// UUIDv7.
     pub id: Uuid,
-    /// `sms` or `email`.
+    /// `sms`, `email` or `voice`.
     pub channel: String,
     /// E.164 phone or the address as given.
     pub to: String,

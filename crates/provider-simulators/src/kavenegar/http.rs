@@ -11,12 +11,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::{
-    rules,
-    store::{Accepted, Behaviour, Message, status_text},
+    array, rules,
+    store::{Accepted, BadLuck, Behaviour, Message, status_text},
 };
 use crate::{inbox::NewMessage, server::Simulators};
 
-type Parameters = HashMap<String, String>;
+pub(super) type Parameters = HashMap<String, String>;
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -66,6 +66,10 @@ async fn call(
     state: web::Data<Simulators>,
 ) -> HttpResponse {
     let (key, scope, method) = path.into_inner();
+    state.recorder.add(&request, &body);
+    let luck = (scope == "sms" && method == "send" || scope == "verify")
+        .then(|| state.kavenegar.bad_luck())
+        .flatten();
     let behaviour = state.kavenegar.behaviour();
     let delay = Duration::from_millis(behaviour.delay_ms);
     if !behaviour.accept_before_delay {
@@ -79,10 +83,14 @@ async fn call(
         Err(403)
     } else if let Some(forced) = state.kavenegar.forced_failure() {
         Err(forced)
+    } else if luck == Some(BadLuck::Refused) {
+        Err(409)
     } else {
         let given = parameters(&request, &body);
         match (scope.as_str(), method.as_str()) {
             ("sms", "send") => send(&state, &given),
+            ("sms", "sendarray") if request.method() != Method::POST => Err(405),
+            ("sms", "sendarray") => array::send(&state, &given),
             ("sms", "status") => status(&state, &given),
             ("sms", "statuslocalmessageid") => status_by_localid(&state, &given),
             ("verify", "lookup") => lookup(&state, &given),
@@ -96,6 +104,9 @@ async fn call(
     };
     if behaviour.accept_before_delay {
         tokio::time::sleep(delay).await;
+    }
+    if luck == Some(BadLuck::Lost) {
+        return HttpResponse::BadGateway().body("<html>502 Bad Gateway</html>");
     }
     match result {
         Ok(entries) => answer(200, entries),
@@ -113,7 +124,7 @@ fn date(now: DateTime<Utc>) -> Value {
     })
 }
 
-fn required<'a>(given: &'a Parameters, name: &str) -> Result<&'a str, u16> {
+pub(super) fn required<'a>(given: &'a Parameters, name: &str) -> Result<&'a str, u16> {
     match given.get(name) {
         None => Err(400),
         Some(value) if value.trim().is_empty() => Err(406),
@@ -128,7 +139,7 @@ fn check_tag(given: &Parameters, behaviour: &Behaviour) -> Result<(), u16> {
     }
 }
 
-fn entry(message: &Message, status: u16) -> Value {
+pub(super) fn entry(message: &Message, status: u16) -> Value {
     json!({
         "messageid": message.messageid,
         "message": message.message,
@@ -141,13 +152,13 @@ fn entry(message: &Message, status: u16) -> Value {
     })
 }
 
-fn deliver(state: &Simulators, accepted: &[(Message, bool)]) -> Result<(), u16> {
+pub(super) fn deliver(state: &Simulators, accepted: &[(Message, bool)]) -> Result<(), u16> {
     for (message, new) in accepted {
         if *new {
             state
                 .inbox
                 .add(NewMessage {
-                    channel: "sms".to_owned(),
+                    channel: if message.by_call { "voice" } else { "sms" }.to_owned(),
                     to: message.receptor.clone(),
                     subject: None,
                     text: message.message.clone(),
@@ -160,6 +171,19 @@ fn deliver(state: &Simulators, accepted: &[(Message, bool)]) -> Result<(), u16> 
     Ok(())
 }
 
+/// A line of the account in any of its spellings; the first one when none is named.
+pub(super) fn line(behaviour: &Behaviour, named: Option<&str>) -> Result<String, u16> {
+    let Some(sender) = named.map(str::trim).filter(|sender| !sender.is_empty()) else {
+        return behaviour.senders.first().cloned().ok_or(412);
+    };
+    let line = sender
+        .strip_prefix("+98")
+        .or_else(|| sender.strip_prefix("0098"))
+        .unwrap_or(sender);
+    let known = behaviour.senders.iter().find(|known| *known == line);
+    known.cloned().ok_or(412)
+}
+
 fn send(state: &Simulators, given: &Parameters) -> Result<Value, u16> {
     let behaviour = state.kavenegar.behaviour();
     let receptors: Vec<&str> = required(given, "receptor")?.split(',').collect();
@@ -170,25 +194,7 @@ fn send(state: &Simulators, given: &Parameters) -> Result<Value, u16> {
     if message.is_empty() || message.chars().count() > 900 {
         return Err(413);
     }
-    let sender = match given
-        .get("sender")
-        .map(|sender| sender.trim())
-        .filter(|sender| !sender.is_empty())
-    {
-        None => behaviour.senders.first().cloned().ok_or(412_u16)?,
-        Some(sender) => {
-            let line = sender
-                .strip_prefix("+98")
-                .or_else(|| sender.strip_prefix("0098"))
-                .unwrap_or(sender);
-            behaviour
-                .senders
-                .iter()
-                .find(|known| *known == line)
-                .cloned()
-                .ok_or(412_u16)?
-        }
-    };
+    let sender = line(&behaviour, given.get("sender").map(String::as_str))?;
     let date = match given.get("date").filter(|date| !date.is_empty()) {
         None => None,
         Some(date) => {
@@ -230,6 +236,7 @@ fn send(state: &Simulators, given: &Parameters) -> Result<Value, u16> {
                 date,
                 localid,
                 by_template: false,
+                by_call: false,
             })
         })
         .collect::<Result<Vec<_>, u16>>()?;
@@ -267,12 +274,12 @@ fn lookup(state: &Simulators, given: &Parameters) -> Result<Value, u16> {
         }
         rendered = rendered.replace(&format!("%{name}"), value.unwrap_or(""));
     }
-    match given.get("type").map(String::as_str) {
-        None | Some("" | "sms") => {}
-        Some("call") if token.bytes().all(|byte| byte.is_ascii_digit()) => {}
+    let by_call = match given.get("type").map(String::as_str) {
+        None | Some("" | "sms") => false,
+        Some("call") if token.bytes().all(|byte| byte.is_ascii_digit()) => true,
         Some("call") => return Err(428),
         Some(_) => return Err(400),
-    }
+    };
     check_tag(given, &behaviour)?;
     let sender = behaviour.senders.first().cloned().unwrap_or_default();
     let accepted = state.kavenegar.accept(vec![Accepted {
@@ -282,6 +289,7 @@ fn lookup(state: &Simulators, given: &Parameters) -> Result<Value, u16> {
         date: None,
         localid: None,
         by_template: true,
+        by_call,
     }])?;
     deliver(state, &accepted)?;
     Ok(accepted

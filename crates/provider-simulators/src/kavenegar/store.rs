@@ -1,6 +1,9 @@
 //! The account: credit, templates, sent messages, and switches for its bad days.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
@@ -31,6 +34,9 @@ pub struct Behaviour {
     pub tags: Vec<String>,
     /// Delivery status of every message instead of the natural progress 1 → 5 → 10.
     pub delivery_status: Option<u16>,
+    /// One send in so many fails, in turn by a refusal (409) and by an answer that is lost after the message was taken;
+    /// 0 = none.
+    pub fail_one_in: u32,
 }
 
 impl Default for Behaviour {
@@ -54,6 +60,7 @@ impl Default for Behaviour {
                 .collect(),
             tags: Vec::new(),
             delivery_status: None,
+            fail_one_in: 0,
         }
     }
 }
@@ -77,10 +84,16 @@ pub struct Message {
     pub cost: i64,
     /// By `verify/lookup`.
     pub by_template: bool,
+    /// By `verify/lookup` with `type=call`: spoken in a telephone call.
+    #[serde(default)]
+    pub by_call: bool,
 }
 
 struct Inner {
     messages: BTreeMap<i64, Message>,
+    /// Message by `localid`.
+    by_localid: HashMap<i64, i64>,
+    sends: u32,
     behaviour: Behaviour,
     journal: Journal,
     next_id: i64,
@@ -91,6 +104,15 @@ pub struct Kavenegar {
     inner: Mutex<Inner>,
 }
 
+/// What happens to an unlucky send.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BadLuck {
+    /// 409, nothing was taken.
+    Refused,
+    /// Taken, but a gateway's error page comes instead of the answer.
+    Lost,
+}
+
 /// A message that passed the parameter rules.
 pub(crate) struct Accepted {
     pub(crate) receptor: String,
@@ -99,6 +121,7 @@ pub(crate) struct Accepted {
     pub(crate) date: Option<DateTime<Utc>>,
     pub(crate) localid: Option<i64>,
     pub(crate) by_template: bool,
+    pub(crate) by_call: bool,
 }
 
 impl Kavenegar {
@@ -112,9 +135,15 @@ impl Kavenegar {
             .keys()
             .next_back()
             .map_or(8_792_343, |last| last + 1);
+        let by_localid = messages
+            .values()
+            .filter_map(|message| Some((message.localid?, message.messageid)))
+            .collect();
         Ok(Self {
             inner: Mutex::new(Inner {
                 messages,
+                by_localid,
+                sends: 0,
                 behaviour: Behaviour::default(),
                 journal,
                 next_id,
@@ -151,6 +180,21 @@ impl Kavenegar {
         Some(status)
     }
 
+    /// How this send fails on a day when one in so many does.
+    pub(crate) fn bad_luck(&self) -> Option<BadLuck> {
+        let mut inner = self.inner.lock();
+        let one_in = inner.behaviour.fail_one_in;
+        if one_in == 0 {
+            return None;
+        }
+        inner.sends = inner.sends.wrapping_add(1);
+        match inner.sends % (2 * one_in) {
+            0 => Some(BadLuck::Refused),
+            turn if turn == one_in => Some(BadLuck::Lost),
+            _ => None,
+        }
+    }
+
     /// Takes messages and their cost, all or none; a known `localid` gives the earlier record and costs nothing.
     /// The flag tells a new message from a repeated one.
     ///
@@ -159,13 +203,8 @@ impl Kavenegar {
     pub(crate) fn accept(&self, wanted: Vec<Accepted>) -> Result<Vec<(Message, bool)>, u16> {
         let mut inner = self.inner.lock();
         let known = |inner: &Inner, localid: Option<i64>| {
-            localid.and_then(|id| {
-                inner
-                    .messages
-                    .values()
-                    .find(|m| m.localid == Some(id))
-                    .cloned()
-            })
+            let id = inner.by_localid.get(&localid?)?;
+            inner.messages.get(id).cloned()
         };
         let total: i64 = wanted
             .iter()
@@ -190,6 +229,7 @@ impl Kavenegar {
                 receptor: new.receptor,
                 date: new.date.unwrap_or_else(Utc::now),
                 by_template: new.by_template,
+                by_call: new.by_call,
             };
             inner
                 .journal
@@ -197,6 +237,9 @@ impl Kavenegar {
                 .map_err(|_| 409_u16)?;
             inner.next_id += 1;
             inner.behaviour.credit -= message.cost;
+            if let Some(localid) = message.localid {
+                inner.by_localid.insert(localid, message.messageid);
+            }
             inner.messages.insert(message.messageid, message.clone());
             accepted.push((message, true));
         }
@@ -226,12 +269,9 @@ impl Kavenegar {
 
     /// Message of a `localid`, for `sms/statuslocalmessageid`.
     pub(crate) fn by_localid(&self, localid: i64) -> Option<Message> {
-        self.inner
-            .lock()
-            .messages
-            .values()
-            .find(|message| message.localid == Some(localid))
-            .cloned()
+        let inner = self.inner.lock();
+        let id = inner.by_localid.get(&localid)?;
+        inner.messages.get(id).cloned()
     }
 }
 

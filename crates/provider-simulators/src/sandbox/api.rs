@@ -23,6 +23,10 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
                     .route(web::get().to(list_payments)),
             )
             .route(
+                &format!("/dev/sandbox/payments/settled{slash}"),
+                web::get().to(list_settled),
+            )
+            .route(
                 &format!("/dev/sandbox/payments/{{id}}{slash}"),
                 web::get().to(get_payment),
             )
@@ -215,6 +219,29 @@ async fn list_payments(
 }
 
 #[derive(Deserialize)]
+struct SettledQuery {
+    from: chrono::DateTime<chrono::Utc>,
+    to: chrono::DateTime<chrono::Utc>,
+}
+
+async fn list_settled(
+    request: HttpRequest,
+    query: web::Query<SettledQuery>,
+    state: web::Data<Simulators>,
+) -> HttpResponse {
+    if let Err(refused) = enter(&request, &state).await {
+        return refused;
+    }
+    let results: Vec<Value> = state
+        .sandbox
+        .settled_between(query.from, query.to)
+        .iter()
+        .map(|payment| shape(&state, payment))
+        .collect();
+    HttpResponse::Ok().json(json!({ "count": results.len(), "results": results }))
+}
+
+#[derive(Deserialize)]
 struct CreateRefund {
     amount: i64,
     idempotency_key: String,
@@ -232,10 +259,27 @@ async fn create_refund(
     if body.idempotency_key.is_empty() {
         return refusal(422, "idempotency_key", "A refund needs an idempotency key.");
     }
+    let unavailable = || {
+        refusal(
+            503,
+            "unavailable",
+            "The provider is not available (switched so).",
+        )
+    };
+    if state
+        .sandbox
+        .use_up(|behaviour| &mut behaviour.fail_refund_calls)
+    {
+        return unavailable();
+    }
+    let loses_answer = state
+        .sandbox
+        .use_up(|behaviour| &mut behaviour.lose_refund_answers);
     match state
         .sandbox
         .refund(&id, body.amount, &body.idempotency_key)
     {
+        Ok(_) if loses_answer => unavailable(),
         Ok((payment, refund, new)) => {
             let mut answer = if new {
                 HttpResponse::Created()
@@ -247,7 +291,7 @@ async fn create_refund(
                 "payment_id": payment.id,
                 "amount": refund.amount,
                 "currency": payment.currency,
-                "status": "succeeded",
+                "status": refund.status,
                 "payment_status": payment.status,
                 "idempotency_key": refund.idempotency_key,
                 "created_at": refund.created_at,

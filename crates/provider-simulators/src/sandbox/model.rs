@@ -28,8 +28,15 @@ pub struct Refund {
     pub amount: i64,
     /// The client's key; one refund per key.
     pub idempotency_key: String,
+    /// `succeeded`, or `pending` (see [`Behaviour::pending_refunds`]).
+    #[serde(default = "succeeded")]
+    pub status: String,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
+}
+
+fn succeeded() -> String {
+    "succeeded".to_owned()
 }
 
 /// A payment as stored.
@@ -107,6 +114,13 @@ pub struct Behaviour {
     pub fail_status_calls: u32,
     /// This many of the next create calls answer 503.
     pub fail_create_calls: u32,
+    /// This many of the next refund calls answer 500 although the money goes back: the client must
+    /// find out by asking.
+    pub lose_refund_answers: u32,
+    /// This many of the next refund calls answer 503 and give nothing back.
+    pub fail_refund_calls: u32,
+    /// New refunds stay `pending` until this is off again.
+    pub pending_refunds: bool,
     /// Milliseconds before each API answer.
     pub api_delay_ms: u64,
     /// Added to the amount that status calls and webhooks report: a provider that lies.

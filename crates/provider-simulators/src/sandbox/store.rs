@@ -98,7 +98,11 @@ impl Sandbox {
         inner
             .journal
             .put("behaviour", &Record::Behaviour(behaviour.clone()))?;
+        let finishes = !behaviour.pending_refunds;
         inner.behaviour = behaviour;
+        if finishes {
+            finish_pending_refunds(&mut inner)?;
+        }
         Ok(())
     }
 
@@ -158,6 +162,29 @@ impl Sandbox {
             .filter(|payment| payment.order_id == order_id)
             .cloned()
             .collect()
+    }
+
+    /// Payments that took money in `[from, to)`, oldest first: the provider's settlement list.
+    pub fn settled_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Payment> {
+        let inner = self.inner.lock();
+        let mut settled: Vec<Payment> = inner
+            .payments
+            .values()
+            .filter(|payment| {
+                !matches!(
+                    payment.status,
+                    PaymentStatus::Pending | PaymentStatus::Failed
+                )
+            })
+            .filter(|payment| {
+                payment
+                    .decided_at
+                    .is_some_and(|at| (from..to).contains(&at))
+            })
+            .cloned()
+            .collect();
+        settled.sort_by_key(|payment| payment.decided_at);
+        settled
     }
 
     /// The payer decides. A second decision changes nothing and sends nothing.
@@ -229,6 +256,11 @@ impl Sandbox {
             id: identifier("re"),
             amount,
             idempotency_key: key.to_owned(),
+            status: if inner.behaviour.pending_refunds {
+                "pending".to_owned()
+            } else {
+                "succeeded".to_owned()
+            },
             created_at: Utc::now(),
         };
         payment.refunds.push(refund.clone());
@@ -281,6 +313,31 @@ impl Sandbox {
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.inner.lock().deliveries.values().cloned().collect()
     }
+}
+
+/// Ends refunds that were kept `pending`: the money has gone back.
+fn finish_pending_refunds(inner: &mut Inner) -> anyhow::Result<()> {
+    let waiting: Vec<Payment> = inner
+        .payments
+        .values()
+        .filter(|payment| {
+            payment
+                .refunds
+                .iter()
+                .any(|refund| refund.status == "pending")
+        })
+        .cloned()
+        .collect();
+    for mut payment in waiting {
+        for refund in &mut payment.refunds {
+            "succeeded".clone_into(&mut refund.status);
+        }
+        inner
+            .journal
+            .put(&payment.id, &Record::Payment(payment.clone()))?;
+        inner.payments.insert(payment.id.clone(), payment);
+    }
+    Ok(())
 }
 
 fn queue_webhooks(

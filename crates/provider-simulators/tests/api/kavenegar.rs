@@ -231,3 +231,29 @@ async fn credit_runs_out_and_errors_come_on_demand() {
             .is_i64()
     );
 }
+
+#[tokio::test]
+async fn a_call_speaks_digits_only_and_shows_as_a_call() {
+    let running = simulators().await;
+    let base = &running.base_url;
+    let speak = async |token: &str| {
+        call(
+            base,
+            "kavenegar-key/verify/lookup.json",
+            &[
+                ("receptor", "09121234567"),
+                ("template", "verify"),
+                ("token", token),
+                ("type", "call"),
+            ],
+        )
+        .await
+    };
+    assert_eq!(speak("12a45").await.0, 428);
+    assert_eq!(speak("12345").await.0, 200);
+    let messages = running.state.kavenegar.messages();
+    assert_eq!(messages.len(), 1);
+    assert!(messages[0].by_call);
+    let inbox = get(format!("{base}/dev/inbox/messages/?channel=voice")).await;
+    assert_eq!(inbox["count"], 1);
+}

@@ -1,7 +1,9 @@
 //! The simulators over HTTP, as their clients see them.
 #![allow(clippy::unwrap_used)]
 
+mod ai;
 mod bitpay;
+mod checkout;
 mod inbox;
 mod kavenegar;
 mod sandbox;

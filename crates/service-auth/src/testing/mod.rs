@@ -139,6 +139,7 @@ impl TestIssuer {
             group: 0,
             lang: Language::Fa,
             name: "آزمون".into(),
+            stepped_up_at: None,
         }
     }
 

@@ -7,8 +7,10 @@ use std::{
 };
 
 use common_types::clock::SystemClock;
-use service_db::{AdvisoryLock, SHARED_MIGRATIONS, advisory_job};
+use service_db::{AdvisoryLock, Db, SHARED_MIGRATIONS, advisory_job};
 use service_testing::{TestDb, eventually};
+
+use crate::support;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_runs_in_one_process_at_a_time() {
@@ -48,6 +50,69 @@ async fn a_job_runs_in_one_process_at_a_time() {
     .await;
     processes.into_iter().for_each(|process| process.abort());
     assert_eq!(most.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daily_job_that_fails_does_not_wait_for_tomorrow() {
+    let test = TestDb::create("no-service", SHARED_MIGRATIONS).await;
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = runs.clone();
+    let daily = tokio::spawn(advisory_job(
+        test.db.clone(),
+        "daily",
+        Duration::from_secs(86_400),
+        Arc::new(SystemClock),
+        move |_| {
+            let turn = counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                anyhow::ensure!(turn >= 2, "two turns fail");
+                Ok(())
+            }
+        },
+    ));
+    eventually(Duration::from_secs(60), async || {
+        runs.load(Ordering::SeqCst) == 3
+    })
+    .await;
+    daily.abort();
+}
+
+/// Of a process that was killed, the server may keep connection and lock for a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daily_job_whose_lock_is_taken_does_not_wait_for_tomorrow() {
+    let test = TestDb::create("no-service", SHARED_MIGRATIONS).await;
+    // A pool of its own: the job's connections alone say below what the job asked for.
+    let others = Db::connect(&test.settings()).await.unwrap();
+    let held = AdvisoryLock::try_take(&others, "job:daily")
+        .await
+        .unwrap()
+        .unwrap();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = runs.clone();
+    let daily = tokio::spawn(advisory_job(
+        test.db.clone(),
+        "daily",
+        Duration::from_secs(86_400),
+        Arc::new(SystemClock),
+        move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async { Ok(()) }
+        },
+    ));
+    eventually(Duration::from_secs(60), async || {
+        let mut conn = others.get().await.unwrap();
+        let asked = support::lock_askers(&mut conn).await;
+        // The holder's and the job's.
+        asked >= 2
+    })
+    .await;
+    assert_eq!(runs.load(Ordering::SeqCst), 0);
+    held.release().await.unwrap();
+    eventually(Duration::from_secs(60), async || {
+        runs.load(Ordering::SeqCst) == 1
+    })
+    .await;
+    daily.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]

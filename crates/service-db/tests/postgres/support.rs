@@ -34,3 +34,20 @@ pub(crate) async fn with_counters() -> TestDb {
         .unwrap();
     test
 }
+
+/// How many connections of this database asked for an advisory lock and nothing since.
+pub(crate) async fn lock_askers(conn: &mut AsyncPgConnection) -> i64 {
+    #[derive(diesel::QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let asked: Count = diesel::sql_query(
+        "SELECT count(*) AS count FROM pg_stat_activity WHERE datname = current_database() \
+         AND query = 'SELECT pg_try_advisory_lock($1) AS taken'",
+    )
+    .get_result(conn)
+    .await
+    .unwrap();
+    asked.count
+}

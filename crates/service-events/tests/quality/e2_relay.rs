@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use diesel_async::{AsyncConnection, SimpleAsyncConnection};
-use service_events::{Outbox, Published, Relay, outbox};
+use service_events::{Outbox, Published, Relay, RetryPolicy, Topology, outbox};
 use service_testing::eventually;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -93,6 +93,60 @@ async fn q_e2_unheard_events_are_published_without_a_queue() {
         .await;
     let relay =
         Relay::new(bench.test.db.clone(), bench.broker()).unheard(&["counter.nobody_listens"]);
+    let connection = bench.broker().connect("test").await.unwrap();
+    let channel = relay.channel(&connection).await.unwrap();
+    assert_eq!(relay.publish_batch(&channel).await.unwrap().sent, 1);
+}
+
+/// The relay declares the queues of whoever consumes what it publishes: a consumer that starts for the first time after
+/// the events has them all, also where they were said to be heard by nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn q_e2_a_subscriber_that_never_ran_misses_nothing() {
+    let bench = Bench::new().await;
+    for _ in 0..5 {
+        bench.emit(Mode::Apply).await;
+    }
+    let wanted = bench.consumers(bench.broker()).topologies();
+    let relay = Relay::new(bench.test.db.clone(), bench.broker())
+        .unheard(&["counter.thing_counted"])
+        .subscribers(wanted);
+    let connection = bench.broker().connect("test").await.unwrap();
+    let channel = relay.channel(&connection).await.unwrap();
+    assert_eq!(relay.publish_batch(&channel).await.unwrap().sent, 5);
+    assert_eq!(bench.effects().await, 0, "nobody consumes yet");
+    let worker = bench.start_worker(bench.broker());
+    bench.all_applied_once(5).await;
+    worker.stop().await;
+}
+
+/// What a worker consumes itself stands before its relay publishes: nothing waits for a second try because the consumers
+/// were slower than the relay.
+#[tokio::test(flavor = "multi_thread")]
+async fn q_e2_a_worker_publishes_nothing_before_its_own_queues_stand() {
+    let bench = Bench::new().await;
+    for _ in 0..5 {
+        bench.emit(Mode::Apply).await;
+    }
+    let worker = bench.start_worker(bench.broker());
+    bench.all_applied_once(5).await;
+    let put_off = "SELECT count(*) FROM outbox_events WHERE last_error = 'unroutable'";
+    assert_eq!(bench.number(put_off).await, 0);
+    worker.stop().await;
+}
+
+/// A subscriber of another release has its queue with other arguments: it is there, and the relay goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn q_e2_a_subscribers_queue_of_other_arguments_is_taken_as_it_is() {
+    let bench = Bench::new().await;
+    bench.consumers(bench.broker()).declare().await.unwrap();
+    bench.emit(Mode::Apply).await;
+    let other = RetryPolicy {
+        delivery_limit: 17,
+        ..RetryPolicy::default()
+    };
+    let queue = Topology::new(&bench.broker(), "counter", "things", other)
+        .bound_to(&["counter.thing_counted"]);
+    let relay = Relay::new(bench.test.db.clone(), bench.broker()).subscribers(vec![queue]);
     let connection = bench.broker().connect("test").await.unwrap();
     let channel = relay.channel(&connection).await.unwrap();
     assert_eq!(relay.publish_batch(&channel).await.unwrap().sent, 1);

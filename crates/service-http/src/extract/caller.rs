@@ -7,6 +7,7 @@ use common_types::AccessClaims;
 use futures_util::future::LocalBoxFuture;
 use service_auth::AuthError;
 
+use super::admission;
 use crate::{error::ApiError, stack::Stack, text::Text};
 
 /// Anyone with a valid access token.
@@ -17,6 +18,11 @@ pub struct Caller(pub Arc<AccessClaims>);
 /// refuses with 503 while the state of revocations is unknown for more than 30 seconds.
 #[derive(Clone, Debug)]
 pub struct SensitiveCaller(pub Arc<AccessClaims>);
+
+/// As [`SensitiveCaller`], and the person proved themselves within the last five minutes (Q-A8): 403
+/// `auth.step_up_required` sends others to `/api/auth/step-up/`.
+#[derive(Clone, Debug)]
+pub struct SteppedUp(pub Arc<AccessClaims>);
 
 /// A caller, or nobody when no `Authorization` header was sent; a bad token is still refused.
 #[derive(Clone, Debug)]
@@ -43,8 +49,7 @@ impl FromRequest for Caller {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
+        admission(request, |request| async move {
             let token = bearer(&request).ok_or_else(ApiError::credentials_missing)?;
             let stack = Stack::of(&request)?;
             stack
@@ -68,6 +73,33 @@ impl FromRequest for SensitiveCaller {
             let caller = caller.await?;
             Stack::of(&request)?.require_fresh_revocations()?;
             Ok(Self(caller.0))
+        })
+    }
+}
+
+impl Deref for SteppedUp {
+    type Target = AccessClaims;
+
+    fn deref(&self) -> &AccessClaims {
+        &self.0
+    }
+}
+
+impl FromRequest for SteppedUp {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let caller = SensitiveCaller::from_request(request, payload);
+        let request = request.clone();
+        Box::pin(async move {
+            let caller = caller.await?;
+            let now = Stack::of(&request)?.clock.now().timestamp();
+            if caller.is_stepped_up(now) {
+                Ok(Self(caller.0))
+            } else {
+                Err(ApiError::step_up_required())
+            }
         })
     }
 }

@@ -12,7 +12,7 @@ use actix_web::{
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 
-use super::fields;
+use super::{admitted, fields};
 use crate::{
     body::{self, BodyLimits},
     error::ApiError,
@@ -77,6 +77,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBytes<T> {
         let request = request.clone();
         let mut payload = payload.take();
         Box::pin(async move {
+            admitted(&request).await;
             let limits = request
                 .app_data::<BodyLimits>()
                 .copied()

@@ -7,7 +7,10 @@ use common_types::ServiceClaims;
 use futures_util::future::LocalBoxFuture;
 use service_auth::ApiKey;
 
-use super::caller::{bearer, refusal};
+use super::{
+    admission,
+    caller::{bearer, refusal},
+};
 use crate::{error::ApiError, stack::Stack};
 
 /// Another service of the platform, proved by a token of audience `internal`. Every `/internal/**`
@@ -73,8 +76,7 @@ impl FromRequest for ServiceCaller {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
+        admission(request, |request| async move {
             let token = bearer(&request).ok_or_else(ApiError::credentials_missing)?;
             let stack = Stack::of(&request)?;
             stack
@@ -92,8 +94,7 @@ impl FromRequest for ApiKeyCaller {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
+        admission(request, |request| async move {
             let key = api_key(&request).ok_or_else(ApiError::credentials_missing)?;
             introspect(Stack::of(&request)?, &key).await.map(Self)
         })
@@ -105,8 +106,7 @@ impl FromRequest for MachineCaller {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
+        admission(request, |request| async move {
             let key = api_key(&request).ok_or_else(ApiError::credentials_missing)?;
             let stack = Stack::of(&request)?;
             if looks_like_jwt(&key) {

@@ -3,9 +3,9 @@
 use std::ops::Deref;
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
-use futures_util::future::{Ready, ready};
 use serde::de::DeserializeOwned;
 
+use super::{Read, after_admission};
 use crate::error::ApiError;
 
 /// The query string as `T`; a bad one is 400.
@@ -46,32 +46,29 @@ impl<T> Deref for Path<T> {
     }
 }
 
-impl<T: DeserializeOwned> FromRequest for Query<T> {
+impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {
     type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Future = Read<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let parsed = web::Query::<T>::from_query(request.query_string());
-        ready(
-            parsed
-                .map(|query| Self(query.into_inner()))
-                .map_err(|error| {
-                    ApiError::bad_request("request.query", format!("Invalid query string: {error}"))
-                }),
-        )
+        let parsed = web::Query::<T>::from_query(request.query_string())
+            .map(|query| Self(query.into_inner()))
+            .map_err(|error| {
+                ApiError::bad_request("request.query", format!("Invalid query string: {error}"))
+            });
+        after_admission(request, parsed)
     }
 }
 
 impl<T: DeserializeOwned + 'static> FromRequest for Path<T> {
     type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Future = Read<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let parsed = web::Path::<T>::from_request(request, payload).into_inner();
-        ready(
-            parsed
-                .map(|path| Self(path.into_inner()))
-                .map_err(|_| ApiError::not_found("request.not_found", "Not found.")),
-        )
+        let parsed = web::Path::<T>::from_request(request, payload)
+            .into_inner()
+            .map(|path| Self(path.into_inner()))
+            .map_err(|_| ApiError::not_found("request.not_found", "Not found."));
+        after_admission(request, parsed)
     }
 }

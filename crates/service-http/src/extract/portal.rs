@@ -7,6 +7,7 @@ use common_types::PortalClaims;
 use futures_util::future::LocalBoxFuture;
 
 use super::{
+    admission,
     caller::{bearer, refusal},
     cookie, origin,
 };
@@ -34,8 +35,7 @@ impl FromRequest for PortalCaller {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
+        admission(request, |request| async move {
             let stack = Stack::of(&request)?;
             let token = match bearer(&request) {
                 Some(token) => token,

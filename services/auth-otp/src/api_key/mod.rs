@@ -1,6 +1,8 @@
 //! API keys of partner systems (SOAPify): shown once, stored as a hash, asked for by introspection.
 
+pub mod dto;
 pub mod http;
+pub mod manage;
 pub mod store;
 
 use chrono::{DateTime, Utc};
@@ -27,6 +29,11 @@ pub fn hash(key: &str) -> Vec<u8> {
     Sha256::digest(key.as_bytes()).to_vec()
 }
 
+/// Its first characters, by which people know it.
+fn hint(key: &str) -> String {
+    key.chars().take(6).collect()
+}
+
 /// Stores a key unless it is there already; the id in any case.
 ///
 /// # Errors
@@ -43,10 +50,19 @@ pub async fn ensure(
         id: Uuid::now_v7(),
         name: name.to_owned(),
         key_hash: hash(key),
-        hint: key.chars().take(6).collect(),
+        hint: hint(key),
         scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
         organization_id: organization,
         created_at: now,
+        expires_at: None,
+        created_by: None,
     };
-    store::insert_api_key(conn, &row).await
+    let id = store::insert_api_key(conn, &row).await?;
+    // A key that was there keeps its name and end; what it may do follows the newest wish.
+    let changes = store::ApiKeyChanges {
+        scopes: Some(row.scopes),
+        ..store::ApiKeyChanges::default()
+    };
+    store::update_api_key(conn, id, &changes).await?;
+    Ok(id)
 }

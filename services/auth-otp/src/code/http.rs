@@ -10,10 +10,14 @@ use uuid::Uuid;
 
 use super::model::PATIENT_ACCESS;
 use super::{CodeError, SendCode, Target, Verdict};
+use crate::shield::Asker;
 use crate::state::AppState;
+use crate::unexpected::unexpected;
 
 /// The one client that asks for consent codes; any other service with a token could make people's phones ring.
 const CONSENT_CLIENT: &str = "patient-access";
+/// When another service may look again whether the patient has proven the number.
+const NEEDS_PROOF_SECONDS: u64 = 3600;
 /// The longest binding, in bytes.
 const MAX_BINDING_BYTES: usize = 200;
 
@@ -47,7 +51,13 @@ pub async fn send_code(
         language: body.language,
         variables: body.variables,
     };
-    let sent = super::send(&state, &wish).await.map_err(refusal)?;
+    let asker = Asker {
+        ip: None,
+        organization: body.organization_id,
+    };
+    let sent = super::send_for(&state, &wish, &asker)
+        .await
+        .map_err(refusal)?;
     Ok(HttpResponse::Created().json(SendCodeResponse {
         challenge_id: sent.challenge_id,
         expires_at: sent.expires_at,
@@ -111,12 +121,27 @@ fn refusal(error: CodeError) -> ApiError {
             ApiError::too_many(u64::try_from(seconds).unwrap_or(1))
                 .contract(json!({"retry_after": seconds}))
         }
+        CodeError::NeedsProof => ApiError::new(
+            actix_web::http::StatusCode::TOO_MANY_REQUESTS,
+            "auth.number_needs_proof",
+            "The number must be proven anew.",
+        )
+        .contract(json!({"retry_after": NEEDS_PROOF_SECONDS}))
+        .retry_after(NEEDS_PROOF_SECONDS),
+        CodeError::NotAllowed => {
+            ApiError::invalid().field("phone", "Codes cannot be sent to this number.")
+        }
+        CodeError::Stopped(seconds) => {
+            ApiError::unavailable("auth.codes_stopped", "Codes are not sent at the moment.")
+                .retry_after(u64::try_from(seconds).unwrap_or(1))
+        }
+        CodeError::NoCode => ApiError::bad_request("auth.code_unknown", "There is no such code."),
         CodeError::NotSent => {
             ApiError::bad_gateway("auth.code_not_sent", "The code could not be sent.")
         }
         CodeError::UnknownPurpose => {
             ApiError::bad_request("auth.unknown_purpose", "There is no such purpose.")
         }
-        CodeError::Unexpected(error) => ApiError::internal(error),
+        CodeError::Unexpected(error) => unexpected(error),
     }
 }

@@ -1,24 +1,55 @@
-//! Rows of one-time codes, cooldowns, counters and failures.
+//! Rows of one-time codes, cooldowns, counters and failures. The steps that a login waits for are functions in the
+//! database (migration `codes_in_one_statement`): one round trip and one commit each.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use common_types::events::auth::CodeIssued;
+use diesel::IntoSql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::sql_types::{
+    Array, BigInt, Binary, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
+use super::budget::Demand;
+use super::model::Bound;
+use crate::call::call;
 use crate::schema::{code_cooldowns, one_time_codes, phone_failures, send_counters};
 
-#[derive(Insertable)]
-#[diesel(table_name = one_time_codes)]
+const ISSUE_CODE: &str = "SELECT outcome, moment, replaced FROM issue_code";
+const CHARGE_SEND: &str = "SELECT charge_send";
+const ATTEMPT_CODE: &str = "SELECT outcome, code_id, hash, left_over FROM attempt_code";
+const USE_CODE: &str = "SELECT use_code";
+
+/// A code to be stored.
 pub(crate) struct NewCode<'a> {
-    pub(crate) id: Uuid,
-    pub(crate) purpose: &'a str,
-    pub(crate) phone: &'a str,
-    pub(crate) binding: &'a str,
+    pub(crate) bound: Bound<'a>,
     pub(crate) code_hash: &'a [u8],
     pub(crate) max_attempts: i32,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) expires_at: DateTime<Utc>,
+    pub(crate) cooldown: TimeDelta,
+    /// Wrong codes in a row at which this purpose is refused.
+    pub(crate) ceiling: i32,
+    pub(crate) event: &'a CodeIssued,
+}
+
+/// What `issue_code` answers.
+#[derive(Queryable, Debug)]
+pub(crate) struct Issued {
+    pub(crate) outcome: String,
+    pub(crate) moment: Option<DateTime<Utc>>,
+    pub(crate) replaced: Option<Vec<Uuid>>,
+}
+
+/// What `attempt_code` answers.
+#[derive(Queryable, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) outcome: String,
+    pub(crate) code_id: Option<Uuid>,
+    pub(crate) hash: Option<Vec<u8>>,
+    pub(crate) left_over: i32,
 }
 
 #[derive(Queryable, Selectable, Debug, Clone)]
@@ -26,20 +57,165 @@ pub(crate) struct NewCode<'a> {
 pub(crate) struct CodeRow {
     pub(crate) id: Uuid,
     pub(crate) code_hash: Vec<u8>,
-    pub(crate) attempts: i32,
-    pub(crate) max_attempts: i32,
+    pub(crate) created_at: DateTime<Utc>,
     pub(crate) expires_at: DateTime<Utc>,
+    pub(crate) called_at: Option<DateTime<Utc>>,
 }
 
-pub(crate) async fn insert_code(
+/// Whether a parallel call spent what this one had found free; asking again gives the answer.
+pub(crate) fn lost_a_race(error: &DieselError) -> bool {
+    matches!(
+        error,
+        DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _)
+    )
+}
+
+/// Asks every limit of this code and stores it with its event, in one statement.
+pub(crate) async fn issue_code(
     conn: &mut AsyncPgConnection,
     code: &NewCode<'_>,
+    demand: &Demand,
+) -> QueryResult<Issued> {
+    let event = serde_json::to_value(code.event)
+        .map_err(|error| DieselError::SerializationError(Box::new(error)))?;
+    call::<(Text, Nullable<Timestamptz>, Nullable<Array<SqlUuid>>), _>(
+        ISSUE_CODE,
+        (
+            code.bound.id.into_sql::<SqlUuid>(),
+            code.bound.purpose.into_sql::<Text>(),
+            code.bound.phone.into_sql::<Text>(),
+            code.bound.binding.into_sql::<Text>(),
+            code.code_hash.into_sql::<Binary>(),
+            code.max_attempts.into_sql::<Integer>(),
+            code.created_at.into_sql::<Timestamptz>(),
+            code.expires_at.into_sql::<Timestamptz>(),
+            (code.created_at - code.cooldown).into_sql::<Timestamptz>(),
+            code.ceiling.into_sql::<Integer>(),
+            demand.per_hour.into_sql::<BigInt>(),
+            demand.per_day.into_sql::<BigInt>(),
+            hour_of(code.created_at).into_sql::<Timestamptz>(),
+            demand.scopes.as_slice().into_sql::<Array<Text>>(),
+            demand.limits.as_slice().into_sql::<Array<BigInt>>(),
+            Uuid::now_v7().into_sql::<SqlUuid>(),
+            event.into_sql::<Jsonb>(),
+            code.event.organization_id.into_sql::<Nullable<SqlUuid>>(),
+            service_telemetry::current_traceparent().into_sql::<Nullable<Text>>(),
+        ),
+    )
+    .get_result(conn)
+    .await
+}
+
+/// Takes one send from a phone and its counters; the time to try again when one of them is spent.
+pub(crate) async fn charge_send(
+    conn: &mut AsyncPgConnection,
+    phone: &str,
+    now: DateTime<Utc>,
+    demand: &Demand,
+) -> QueryResult<Option<DateTime<Utc>>> {
+    call::<Nullable<Timestamptz>, _>(
+        CHARGE_SEND,
+        (
+            phone.into_sql::<Text>(),
+            now.into_sql::<Timestamptz>(),
+            demand.per_hour.into_sql::<BigInt>(),
+            demand.per_day.into_sql::<BigInt>(),
+            hour_of(now).into_sql::<Timestamptz>(),
+            demand.scopes.as_slice().into_sql::<Array<Text>>(),
+            demand.limits.as_slice().into_sql::<Array<BigInt>>(),
+        ),
+    )
+    .get_result(conn)
+    .await
+}
+
+/// Gives one send back.
+pub(crate) async fn refund_send(
+    conn: &mut AsyncPgConnection,
+    phone: &str,
+    sent_at: DateTime<Utc>,
+    demand: &Demand,
 ) -> QueryResult<()> {
-    diesel::insert_into(one_time_codes::table)
-        .values(code)
+    diesel::sql_query(
+        "UPDATE phone_sends SET sent_at = array_remove(sent_at, $2) WHERE phone = $1",
+    )
+    .bind::<Text, _>(phone)
+    .bind::<Timestamptz, _>(sent_at)
+    .execute(conn)
+    .await?;
+    diesel::update(
+        send_counters::table
+            .filter(send_counters::scope.eq_any(&demand.scopes))
+            .filter(send_counters::window_start.eq(hour_of(sent_at)))
+            .filter(send_counters::sent.gt(0)),
+    )
+    .set(send_counters::sent.eq(send_counters::sent - 1))
+    .execute(conn)
+    .await
+    .map(|_| ())
+}
+
+/// Undoes [`issue_code`] after a definite refusal: the code is void, what it replaced lives again unless something newer
+/// came, and nothing stays charged.
+pub(crate) async fn take_back(
+    conn: &mut AsyncPgConnection,
+    code: &NewCode<'_>,
+    demand: &Demand,
+    replaced: &[Uuid],
+) -> QueryResult<()> {
+    let bound = &code.bound;
+    diesel::update(
+        one_time_codes::table
+            .find(bound.id)
+            .filter(one_time_codes::used_at.is_null())
+            .filter(one_time_codes::spent_at.is_null()),
+    )
+    .set(one_time_codes::spent_at.eq(code.created_at))
+    .execute(conn)
+    .await?;
+    let cooldown = code_cooldowns::table
+        .find((bound.purpose, bound.phone, bound.binding))
+        .filter(code_cooldowns::code_id.eq(bound.id));
+    let newest = diesel::delete(cooldown).execute(conn).await? == 1;
+    if newest && !replaced.is_empty() {
+        diesel::update(
+            one_time_codes::table
+                .filter(one_time_codes::id.eq_any(replaced))
+                .filter(one_time_codes::used_at.is_null())
+                .filter(one_time_codes::spent_at.eq(code.created_at)),
+        )
+        .set(one_time_codes::spent_at.eq(None::<DateTime<Utc>>))
         .execute(conn)
-        .await
-        .map(|_| ())
+        .await?;
+    }
+    refund_send(conn, bound.phone, code.created_at, demand).await
+}
+
+/// Counts an attempt and answers the hash to compare with, in one statement: the row lock of its UPDATE makes parallel
+/// attempts count one by one. Its commit does not wait for the disk; whoever tells what the comparison says must have
+/// committed something that does ([`use_code`], [`add_failure`], a login).
+pub(crate) async fn attempt_code(
+    conn: &mut AsyncPgConnection,
+    purpose: &str,
+    phone: &str,
+    binding: &str,
+    challenge: Option<Uuid>,
+    now: DateTime<Utc>,
+    ceiling: i32,
+) -> QueryResult<Attempt> {
+    call::<(Text, Nullable<SqlUuid>, Nullable<Binary>, Integer), _>(
+        ATTEMPT_CODE,
+        (
+            purpose.into_sql::<Text>(),
+            phone.into_sql::<Text>(),
+            binding.into_sql::<Text>(),
+            challenge.into_sql::<Nullable<SqlUuid>>(),
+            now.into_sql::<Timestamptz>(),
+            ceiling.into_sql::<Integer>(),
+        ),
+    )
+    .get_result(conn)
+    .await
 }
 
 /// The newest code that is neither used nor spent, expired or not.
@@ -62,186 +238,93 @@ pub(crate) async fn find_latest(
         .optional()
 }
 
-/// The code of this challenge, when it belongs to purpose, phone and binding and is neither used nor spent.
-pub(crate) async fn find_challenge(
-    conn: &mut AsyncPgConnection,
-    id: Uuid,
-    purpose: &str,
-    phone: &str,
-    binding: &str,
-) -> QueryResult<Option<CodeRow>> {
-    one_time_codes::table
-        .find(id)
-        .filter(one_time_codes::phone.eq(phone))
-        .filter(one_time_codes::purpose.eq(purpose))
-        .filter(one_time_codes::binding.eq(binding))
-        .filter(one_time_codes::used_at.is_null())
-        .filter(one_time_codes::spent_at.is_null())
-        .select(CodeRow::as_select())
-        .first(conn)
-        .await
-        .optional()
-}
-
-/// Raises the counter before anything is compared; `None` when no attempt is left or the code is over. The row lock
-/// of the UPDATE makes parallel attempts count one by one.
-pub(crate) async fn raise_attempts(
-    conn: &mut AsyncPgConnection,
-    id: Uuid,
-    now: DateTime<Utc>,
-) -> QueryResult<Option<CodeRow>> {
-    diesel::update(
-        one_time_codes::table
-            .find(id)
-            .filter(one_time_codes::attempts.lt(one_time_codes::max_attempts))
-            .filter(one_time_codes::used_at.is_null())
-            .filter(one_time_codes::spent_at.is_null())
-            .filter(one_time_codes::expires_at.gt(now)),
-    )
-    .set(one_time_codes::attempts.eq(one_time_codes::attempts + 1))
-    .returning(CodeRow::as_returning())
-    .get_result(conn)
-    .await
-    .optional()
-}
-
-/// Uses a code that was judged right; true for exactly one caller. An attempt too many may have spent the code since
-/// it was compared: the comparison came first, so a flood of guesses cannot take the right one's place. A code that a
-/// newer one replaced stays spent.
-pub(crate) async fn use_code(
+/// Marks a code as spoken; true for exactly one caller.
+pub(crate) async fn mark_called(
     conn: &mut AsyncPgConnection,
     id: Uuid,
     now: DateTime<Utc>,
 ) -> QueryResult<bool> {
-    let exhausted = one_time_codes::attempts.ge(one_time_codes::max_attempts);
-    let used = diesel::update(
+    let marked = diesel::update(
         one_time_codes::table
             .find(id)
-            .filter(one_time_codes::used_at.is_null())
-            .filter(one_time_codes::spent_at.is_null().or(exhausted)),
-    )
-    .set(one_time_codes::used_at.eq(now))
-    .execute(conn)
-    .await?;
-    Ok(used == 1)
-}
-
-/// Spends one code; true when it was alive.
-pub(crate) async fn spend_code(
-    conn: &mut AsyncPgConnection,
-    id: Uuid,
-    now: DateTime<Utc>,
-) -> QueryResult<bool> {
-    let spent = diesel::update(
-        one_time_codes::table
-            .find(id)
+            .filter(one_time_codes::called_at.is_null())
             .filter(one_time_codes::used_at.is_null())
             .filter(one_time_codes::spent_at.is_null()),
     )
-    .set(one_time_codes::spent_at.eq(now))
+    .set(one_time_codes::called_at.eq(now))
     .execute(conn)
     .await?;
-    Ok(spent == 1)
+    Ok(marked == 1)
 }
 
-/// Spends the codes that a newer one replaces.
-pub(crate) async fn spend_older(
-    conn: &mut AsyncPgConnection,
-    newer: Uuid,
-    purpose: &str,
-    phone: &str,
-    binding: &str,
-    now: DateTime<Utc>,
-) -> QueryResult<()> {
-    diesel::update(
-        one_time_codes::table
-            .filter(one_time_codes::phone.eq(phone))
-            .filter(one_time_codes::purpose.eq(purpose))
-            .filter(one_time_codes::binding.eq(binding))
-            .filter(one_time_codes::used_at.is_null())
-            .filter(one_time_codes::spent_at.is_null())
-            .filter(one_time_codes::id.lt(newer)),
-    )
-    .set(one_time_codes::spent_at.eq(now))
-    .execute(conn)
-    .await
-    .map(|_| ())
-}
-
-/// Takes the cooldown for this code, or says when the last one was sent.
-pub(crate) async fn take_cooldown(
-    conn: &mut AsyncPgConnection,
-    code: &NewCode<'_>,
-    cooldown: TimeDelta,
-) -> QueryResult<Result<(), DateTime<Utc>>> {
-    let taken = diesel::sql_query(
-        "INSERT INTO code_cooldowns (purpose, phone, binding, code_id, sent_at) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT (purpose, phone, binding) DO UPDATE SET code_id = excluded.code_id, sent_at = excluded.sent_at \
-         WHERE code_cooldowns.sent_at <= $6",
-    )
-    .bind::<Text, _>(code.purpose)
-    .bind::<Text, _>(code.phone)
-    .bind::<Text, _>(code.binding)
-    .bind::<SqlUuid, _>(code.id)
-    .bind::<Timestamptz, _>(code.created_at)
-    .bind::<Timestamptz, _>(code.created_at - cooldown)
-    .execute(conn)
-    .await?;
-    if taken == 1 {
-        return Ok(Ok(()));
-    }
-    let sent_at = code_cooldowns::table
-        .find((code.purpose, code.phone, code.binding))
-        .select(code_cooldowns::sent_at)
-        .first(conn)
-        .await?;
-    Ok(Err(sent_at))
-}
-
-/// Gives the cooldown back when this code was not sent.
-pub(crate) async fn release_cooldown(
-    conn: &mut AsyncPgConnection,
-    code_id: Uuid,
-) -> QueryResult<()> {
-    diesel::delete(code_cooldowns::table.filter(code_cooldowns::code_id.eq(code_id)))
+/// The call was not made; it may be asked for again.
+pub(crate) async fn unmark_called(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<()> {
+    diesel::update(one_time_codes::table.find(id))
+        .set(one_time_codes::called_at.eq(None::<DateTime<Utc>>))
         .execute(conn)
         .await
         .map(|_| ())
 }
 
-/// Counts one more in a window, unless `limit` is reached; true when counted.
-pub(crate) async fn count_send(
+/// Notes the fate of a code's SMS. When it will not arrive and the code still lives, its cooldown ends: the person may
+/// ask for another or for a call at once.
+pub(crate) async fn update_delivery(
     conn: &mut AsyncPgConnection,
-    scope: &str,
-    window_start: DateTime<Utc>,
-    limit: i32,
-) -> QueryResult<bool> {
-    let counted = diesel::sql_query(
-        "INSERT INTO send_counters (scope, window_start, sent) VALUES ($1, $2, 1) \
-         ON CONFLICT (scope, window_start) DO UPDATE SET sent = send_counters.sent + 1 \
-         WHERE send_counters.sent < $3",
-    )
-    .bind::<Text, _>(scope)
-    .bind::<Timestamptz, _>(window_start)
-    .bind::<Integer, _>(limit)
-    .execute(conn)
-    .await?;
-    Ok(counted == 1)
-}
-
-/// Wrong codes in a row on this phone and the time of the last.
-pub(crate) async fn find_failures(
-    conn: &mut AsyncPgConnection,
-    phone: &str,
-) -> QueryResult<Option<(i32, DateTime<Utc>)>> {
-    phone_failures::table
-        .find(phone)
-        .select((phone_failures::failures, phone_failures::failed_at))
-        .first(conn)
+    id: Uuid,
+    delivered: bool,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    let word = if delivered { "delivered" } else { "failed" };
+    let bound: Option<(String, String, String)> = diesel::update(one_time_codes::table.find(id))
+        .set(one_time_codes::delivery.eq(word))
+        .returning((
+            one_time_codes::purpose,
+            one_time_codes::phone,
+            one_time_codes::binding,
+        ))
+        .get_result(conn)
         .await
-        .optional()
+        .optional()?;
+    let Some((purpose, phone, binding)) = bound.filter(|_| !delivered) else {
+        return Ok(());
+    };
+    // Not deleted: the row says which code was the last one.
+    diesel::update(
+        code_cooldowns::table
+            .find((purpose, phone, binding))
+            .filter(code_cooldowns::code_id.eq(id)),
+    )
+    .set(code_cooldowns::sent_at.eq(now - TimeDelta::hours(1)))
+    .execute(conn)
+    .await
+    .map(|_| ())
 }
 
+fn hour_of(moment: DateTime<Utc>) -> DateTime<Utc> {
+    use chrono::DurationRound;
+    moment.duration_trunc(TimeDelta::hours(1)).unwrap_or(moment)
+}
+
+/// Uses a code that was judged right, true for exactly one caller, and clears the phone's failures.
+pub(crate) async fn use_code(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    phone: &str,
+    now: DateTime<Utc>,
+) -> QueryResult<bool> {
+    call::<Bool, _>(
+        USE_CODE,
+        (
+            id.into_sql::<SqlUuid>(),
+            phone.into_sql::<Text>(),
+            now.into_sql::<Timestamptz>(),
+        ),
+    )
+    .get_result(conn)
+    .await
+}
+
+/// Counts a wrong code on the phone, in a row with those before.
 pub(crate) async fn add_failure(
     conn: &mut AsyncPgConnection,
     phone: &str,
@@ -262,43 +345,6 @@ pub(crate) async fn add_failure(
         .execute(conn)
         .await
         .map(|_| ())
-}
-
-pub(crate) async fn clear_failures(conn: &mut AsyncPgConnection, phone: &str) -> QueryResult<()> {
-    diesel::delete(phone_failures::table.find(phone))
-        .execute(conn)
-        .await
-        .map(|_| ())
-}
-
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = BigInt)]
-    swept: i64,
-}
-
-/// Removes codes an hour past their end (A18), cooldowns and counters past their use, and old failures.
-pub(crate) async fn sweep(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<i64> {
-    let hour_ago = now - TimeDelta::hours(1);
-    let row: Count = diesel::sql_query(
-        "WITH gone AS (DELETE FROM one_time_codes WHERE expires_at < $1 RETURNING 1) \
-         SELECT count(*) AS swept FROM gone",
-    )
-    .bind::<Timestamptz, _>(hour_ago)
-    .get_result(conn)
-    .await?;
-    diesel::delete(code_cooldowns::table.filter(code_cooldowns::sent_at.lt(hour_ago)))
-        .execute(conn)
-        .await?;
-    let two_days_ago = now - TimeDelta::days(2);
-    diesel::delete(send_counters::table.filter(send_counters::window_start.lt(two_days_ago)))
-        .execute(conn)
-        .await?;
-    let month_ago = now - TimeDelta::days(30);
-    diesel::delete(phone_failures::table.filter(phone_failures::failed_at.lt(month_ago)))
-        .execute(conn)
-        .await?;
-    Ok(row.swept)
 }
 
 /// Attempts that an existing code still had.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use common_types::Language;
 
-use super::model::PATIENT_ACCESS;
+use super::model::{PASSWORD_RESET, PATIENT_ACCESS, PHONE_CHANGE, REPROOF, STEP_UP};
 
 /// The text of a code for its purpose, in the receiver's language. `variables` may hold `doctor_name`.
 pub(super) fn compose(
@@ -18,18 +18,63 @@ pub(super) fn compose(
     if purpose == PATIENT_ACCESS {
         return consent(language, code, minutes, variables);
     }
+    let what = title(purpose, language);
     match language {
-        Language::Fa => format!(
-            "کد ورود شما به طبیب: {code}\nاین کد {minutes} دقیقه اعتبار دارد. آن را به هیچ‌کس ندهید."
-        ),
-        Language::Fr => format!(
-            "Votre code de connexion Tabib : {code}\nValable {minutes} minutes. Ne le donnez à personne."
-        ),
-        Language::En => {
-            format!(
-                "Your Tabib login code: {code}\nValid for {minutes} minutes. Do not give it to anyone."
-            )
+        Language::Fa => {
+            format!("{what}: {code}\nاین کد {minutes} دقیقه اعتبار دارد. آن را به هیچ‌کس ندهید.")
         }
+        Language::Fr => {
+            format!("{what} : {code}\nValable {minutes} minutes. Ne le donnez à personne.")
+        }
+        Language::En => {
+            format!("{what}: {code}\nValid for {minutes} minutes. Do not give it to anyone.")
+        }
+    }
+}
+
+/// What the code is for: nobody should read one to a caller in the belief that it is another.
+fn title(purpose: &str, language: Language) -> &'static str {
+    let [fa, fr, en] = match purpose {
+        STEP_UP => [
+            "کد تأیید کار حساس در طبیب",
+            "Code Tabib de confirmation d'une action sensible",
+            "Your Tabib code to confirm a sensitive action",
+        ],
+        PASSWORD_RESET => [
+            "کد گذرواژهٔ تازهٔ طبیب",
+            "Code Tabib pour un nouveau mot de passe",
+            "Your Tabib code to set a new password",
+        ],
+        REPROOF => [
+            "کد اثبات مالکیت این شماره در طبیب",
+            "Code Tabib pour confirmer ce numéro",
+            "Your Tabib code to confirm this number",
+        ],
+        PHONE_CHANGE => [
+            "کد تغییر شمارهٔ حساب طبیب",
+            "Code Tabib de changement de numéro",
+            "Your Tabib code to change the number of an account",
+        ],
+        _ => [
+            "کد ورود شما به طبیب",
+            "Votre code de connexion Tabib",
+            "Your Tabib login code",
+        ],
+    };
+    match language {
+        Language::Fa => fa,
+        Language::Fr => fr,
+        Language::En => en,
+    }
+}
+
+/// Adds the last line of a Web-OTP message, `@domain #code`; nothing without a domain.
+pub(super) fn bind_to_domain(text: &mut String, domain: &str, code: &str) {
+    if !domain.is_empty() {
+        text.push_str("\n\n@");
+        text.push_str(domain);
+        text.push_str(" #");
+        text.push_str(code);
     }
 }
 
@@ -89,7 +134,15 @@ mod tests {
     #[test]
     fn the_code_is_the_first_run_of_digits_in_every_text() {
         let variables = BTreeMap::from([("doctor_name".to_owned(), "رضا 2 احمدی".to_owned())]);
-        for purpose in ["login_s4", "login_s2", PATIENT_ACCESS] {
+        for purpose in [
+            "login_s4",
+            "login_s2",
+            PATIENT_ACCESS,
+            STEP_UP,
+            PASSWORD_RESET,
+            PHONE_CHANGE,
+            REPROOF,
+        ] {
             for language in [Language::Fa, Language::Fr, Language::En] {
                 let text = compose(purpose, language, "012345", 300, &variables);
                 let digits: String = text
@@ -100,6 +153,16 @@ mod tests {
                 assert_eq!(digits, "012345", "{text}");
             }
         }
+    }
+
+    #[test]
+    fn the_last_line_binds_the_code_to_the_domain() {
+        let mut text = compose("login_s4", Language::En, "012345", 300, &BTreeMap::new());
+        let plain = text.clone();
+        bind_to_domain(&mut text, "", "012345");
+        assert_eq!(text, plain);
+        bind_to_domain(&mut text, "app.example.com", "012345");
+        assert_eq!(text.lines().last(), Some("@app.example.com #012345"));
     }
 
     #[test]

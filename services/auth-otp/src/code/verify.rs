@@ -1,12 +1,15 @@
 //! Judging a code: count first, compare after, use once.
 
+use std::net::IpAddr;
+
 use common_types::PhoneNumber;
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 use super::error::CodeError;
-use super::model::{Bound, normalize, verify_hash};
-use super::{budget, store};
+use super::model::{Bound, REPROOF, normalize, verify_hash};
+use super::store;
+use crate::shield;
 use crate::state::AppState;
 
 /// Which code is meant.
@@ -33,10 +36,11 @@ pub enum Verdict {
     Unknown,
 }
 
-/// Judges a code. The caller then consumes a right one, and calls [`settle_failure`] for a wrong one.
+/// Judges a code. The caller then consumes a right one, and calls [`settle_failure`] for a wrong one, before anybody hears of
+/// it: those commits wait for the disk and bring the counted attempt there with them.
 ///
 /// # Errors
-/// [`CodeError::Throttled`] while the phone rests; database failures.
+/// [`CodeError::NeedsProof`] after too many wrong codes in a row; database failures.
 pub async fn judge(
     state: &AppState,
     purpose: &str,
@@ -45,48 +49,48 @@ pub async fn judge(
     target: Target,
     code: &str,
 ) -> Result<Verdict, CodeError> {
-    let now = state.now();
     let phone = phone.e164();
+    let challenge = match target {
+        Target::Latest => None,
+        Target::Challenge(id) => Some(id),
+    };
+    let ceiling = if purpose == REPROOF {
+        i32::MAX
+    } else {
+        state.settings.budgets.failure_ceiling
+    };
     let mut conn = state.stack.db.get().await?;
-    budget::check_ceiling(&mut conn, &state.settings, phone, now).await?;
-    let found = match target {
-        Target::Latest => store::find_latest(&mut conn, purpose, phone, binding).await?,
-        Target::Challenge(id) => {
-            store::find_challenge(&mut conn, id, purpose, phone, binding).await?
-        }
-    };
-    let Some(found) = found else {
-        return Ok(Verdict::Unknown);
-    };
-    if found.expires_at <= now {
-        return Ok(Verdict::Expired);
-    }
-    let Some(raised) = store::raise_attempts(&mut conn, found.id, now).await? else {
-        return Ok(
-            match store::find_challenge(&mut conn, found.id, purpose, phone, binding).await? {
-                Some(row) if row.attempts >= row.max_attempts => {
-                    if store::spend_code(&mut conn, row.id, now).await? {
-                        Verdict::Burned
-                    } else {
-                        Verdict::Unknown
-                    }
-                }
-                _ => Verdict::Unknown,
-            },
-        );
+    let attempt = store::attempt_code(
+        &mut conn,
+        purpose,
+        phone,
+        binding,
+        challenge,
+        state.now(),
+        ceiling,
+    )
+    .await?;
+    drop(conn);
+    let (id, hash) = match (attempt.outcome.as_str(), attempt.code_id, attempt.hash) {
+        ("evaluate", Some(id), Some(hash)) => (id, hash),
+        ("unknown", ..) => return Ok(Verdict::Unknown),
+        ("expired", ..) => return Ok(Verdict::Expired),
+        ("burned", ..) => return Ok(Verdict::Burned),
+        ("needs_proof", ..) => return Err(CodeError::NeedsProof),
+        (other, ..) => return Err(anyhow::anyhow!("attempt_code answered {other:?}").into()),
     };
     metrics::counter!("auth_codes_evaluated_total").increment(1);
     let bound = Bound {
         purpose,
         phone,
         binding,
-        id: raised.id,
+        id,
     };
     let key = state.settings.codes.key.expose().as_bytes();
-    if verify_hash(key, &bound, &normalize(code), &raised.code_hash) {
-        Ok(Verdict::Right(raised.id))
+    if verify_hash(key, &bound, &normalize(code), &hash) {
+        Ok(Verdict::Right(id))
     } else {
-        Ok(Verdict::Wrong(raised.max_attempts - raised.attempts))
+        Ok(Verdict::Wrong(attempt.left_over))
     }
 }
 
@@ -100,11 +104,7 @@ pub async fn consume(
     phone: &PhoneNumber,
     now: chrono::DateTime<chrono::Utc>,
 ) -> diesel::QueryResult<bool> {
-    if !store::use_code(conn, id, now).await? {
-        return Ok(false);
-    }
-    store::clear_failures(conn, phone.e164()).await?;
-    Ok(true)
+    store::use_code(conn, id, phone.e164(), now).await
 }
 
 /// Counts a wrong code on the phone.
@@ -112,8 +112,22 @@ pub async fn consume(
 /// # Errors
 /// Database failures.
 pub async fn settle_failure(state: &AppState, phone: &PhoneNumber) -> Result<(), CodeError> {
+    settle_failure_of(state, phone, None).await
+}
+
+/// Counts a wrong code on the phone, on the address it came from, and over everything (Q-A2).
+///
+/// # Errors
+/// Database failures.
+pub async fn settle_failure_of(
+    state: &AppState,
+    phone: &PhoneNumber,
+    ip: Option<IpAddr>,
+) -> Result<(), CodeError> {
     let mut conn = state.stack.db.get().await?;
-    Ok(store::add_failure(&mut conn, phone.e164(), state.now()).await?)
+    store::add_failure(&mut conn, phone.e164(), state.now()).await?;
+    drop(conn);
+    shield::note_failure(state, ip).await
 }
 
 /// Judges and, when right, uses a code at once: for callers in other services, whose transaction is elsewhere.

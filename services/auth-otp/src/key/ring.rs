@@ -14,13 +14,16 @@ use uuid::Uuid;
 
 use super::store::{self, KeyRow};
 use crate::SERVICE;
+use crate::settings::KeySettings;
 
 /// How old the keys in memory may be.
 const RELOAD_AFTER: Duration = Duration::from_secs(5);
-/// A new key is published this long before it signs, so that every process and verifier knows it.
-const PUBLISH_AHEAD_SECONDS: i64 = 15;
-/// A replaced key stays published this long; no token lives longer.
-const PUBLISH_AFTER_SECONDS: i64 = 3600 + 60;
+/// The schedule of a ring that was given none: by hand only.
+const BY_HAND: KeySettings = KeySettings {
+    rotate_after_seconds: 0,
+    publish_ahead_seconds: 15,
+    overlap_seconds: 3600 + 60,
+};
 
 /// Why there is no key to sign with.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +67,7 @@ struct Inner {
 #[derive(Clone)]
 pub struct KeyRing {
     inner: Arc<Inner>,
+    schedule: KeySettings,
 }
 
 impl std::fmt::Debug for KeyRing {
@@ -97,7 +101,33 @@ impl KeyRing {
         };
         Self {
             inner: Arc::new(inner),
+            schedule: BY_HAND,
         }
+    }
+
+    /// With another schedule of rotation.
+    #[must_use]
+    pub fn with_schedule(mut self, schedule: KeySettings) -> Self {
+        self.schedule = schedule;
+        self
+    }
+
+    /// Replaces the signing key when it is older than the schedule allows and no successor is on its way; the new key's
+    /// id. Several processes may ask at once: the keys' lock lets one of them act.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn rotate_when_due(&self) -> Result<Option<String>, KeyRingError> {
+        if self.schedule.rotate_after_seconds == 0 {
+            return Ok(None);
+        }
+        let now = self.inner.clock.now();
+        let oldest = now - TimeDelta::seconds(self.schedule.rotate_after_seconds);
+        self.replace(|rows| {
+            let next = rows.iter().any(|row| row.active_from > now);
+            !next && active(rows, now).is_some_and(|row| row.active_from <= oldest)
+        })
+        .await
     }
 
     /// The keys, at most [`RELOAD_AFTER`] old; the first key is made when there is none.
@@ -182,34 +212,49 @@ impl KeyRing {
             .await
     }
 
-    /// Makes a new key that signs in [`PUBLISH_AHEAD_SECONDS`]; the present ones stay published until no token needs
+    /// Makes a new key that signs when every verifier knows it; the present ones stay published until no token needs
     /// them. Returns the new key's id.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn rotate(&self) -> Result<String, KeyRingError> {
+        let made = self.replace(|_| true).await?;
+        made.ok_or_else(|| KeyRingError::NoSuchKey("next".to_owned()))
+    }
+
+    /// Makes a successor when `due` says so of the published keys, under the keys' lock.
+    async fn replace(
+        &self,
+        due: impl Fn(&[KeyRow]) -> bool + Send + Sync,
+    ) -> Result<Option<String>, KeyRingError> {
         let now = self.inner.clock.now();
-        let active_from = now + TimeDelta::seconds(PUBLISH_AHEAD_SECONDS);
+        let active_from = now + TimeDelta::seconds(self.schedule.publish_ahead_seconds);
         let row = self.new_row(active_from)?;
-        let kid = row.kid.clone();
-        let until = active_from + TimeDelta::seconds(PUBLISH_AFTER_SECONDS);
-        self.inner
+        let until = active_from + TimeDelta::seconds(self.schedule.overlap_seconds);
+        let made = self
+            .inner
             .db
             .transaction(
-                async |conn: &mut AsyncPgConnection| -> Result<(), KeyRingError> {
+                async |conn: &mut AsyncPgConnection| -> Result<bool, KeyRingError> {
                     store::lock_keys(conn).await?;
-                    for old in store::list_published(conn, now).await? {
+                    let published = store::list_published(conn, now).await?;
+                    if !due(&published) {
+                        return Ok(false);
+                    }
+                    for old in published {
                         if old.published_until.is_none() {
                             store::update_published_until(conn, old.id, until).await?;
                         }
                     }
                     store::insert_key(conn, &row).await?;
-                    Ok(())
+                    Ok(true)
                 },
             )
             .await?;
-        self.forget();
-        Ok(kid)
+        if made {
+            self.forget();
+        }
+        Ok(made.then(|| row.kid.clone()))
     }
 
     /// Stops publishing a key at once: every token it signed is refused as soon as verifiers read the set again.

@@ -7,16 +7,20 @@ use serde_json::{Value, json};
 use service_http::{ApiError, ClientIp, Json};
 use utoipa::ToSchema;
 
-use super::contexor::code_text;
+use super::contexor::{NEEDS_PROOF, NOT_ALLOWED, STOPPED, code_text};
 use super::words::{SmsLanguage, not_a_string, not_an_integer, not_blank, required};
-use super::{CodeLogin, LoginError, limits, log_in};
+use super::{Challenge, CodeLogin, LoginError, limits, log_in};
 use crate::code::model::LOGIN_S2;
 use crate::code::{self, CodeError, SendCode};
 use crate::session::http::{TokenPair, no_store};
 use crate::session::open::Origin;
+use crate::session::{Carrier, SessionKind};
+use crate::shield::{Asker, ChallengeAnswer};
 use crate::state::AppState;
+use crate::unexpected::unexpected;
 
 const SENT: &str = "The OTP code was sent correctly.";
+const CALLED: &str = "The OTP code is being spoken.";
 const NOT_FOUND: &str = "The code sent to this mobile number was not found.";
 const NOT_SENT: &str = "The SMS service provider was unable to process the request.";
 /// The highest group tag (decisions.md 3).
@@ -43,8 +47,10 @@ pub async fn send_otp(
     state: web::Data<AppState>,
     ClientIp(ip): ClientIp,
     SmsLanguage(language): SmsLanguage,
+    answer: ChallengeAnswer,
     body: Json<SendOtpRequest>,
 ) -> Result<HttpResponse, ApiError> {
+    limits::admit(&state, ip, &answer).await?;
     limits::asking(
         &state,
         ip,
@@ -59,8 +65,43 @@ pub async fn send_otp(
         language,
         variables: std::collections::BTreeMap::new(),
     };
-    code::send(&state, &wish).await.map_err(not_sent)?;
+    let asker = Asker {
+        ip: Some(ip),
+        organization: None,
+    };
+    code::send_for(&state, &wish, &asker)
+        .await
+        .map_err(not_sent)?;
     Ok(HttpResponse::Ok().json(SendOtpResponse { details: SENT }))
+}
+
+/// The same code, spoken, when the SMS did not come; once per code, after `codes.voice_after_seconds`.
+#[utoipa::path(post, path = "/api/otp/call/", tag = "login", operation_id = "call_otp_s2",
+    request_body = SendOtpRequest, responses((status = 200, body = SendOtpResponse), (status = 400), (status = 409), (status = 429), (status = 502)))]
+pub async fn call_otp(
+    state: web::Data<AppState>,
+    ClientIp(ip): ClientIp,
+    SmsLanguage(language): SmsLanguage,
+    answer: ChallengeAnswer,
+    body: Json<SendOtpRequest>,
+) -> Result<HttpResponse, ApiError> {
+    limits::admit(&state, ip, &answer).await?;
+    let typed = body.mobile_number.as_deref().unwrap_or_default();
+    limits::asking(&state, ip, typed).await?;
+    let phone = parse_phone(body.mobile_number.as_deref())?;
+    let wish = SendCode {
+        purpose: LOGIN_S2,
+        phone: &phone,
+        binding: "",
+        language,
+        variables: std::collections::BTreeMap::new(),
+    };
+    let asker = Asker {
+        ip: Some(ip),
+        organization: None,
+    };
+    code::speak(&state, &wish, &asker).await.map_err(not_sent)?;
+    Ok(HttpResponse::Ok().json(SendOtpResponse { details: CALLED }))
 }
 
 fn not_sent(error: CodeError) -> ApiError {
@@ -77,11 +118,24 @@ fn not_sent(error: CodeError) -> ApiError {
             let error = ApiError::too_many(u64::try_from(seconds).unwrap_or(1));
             error.contract(json!({"details": format!("Too many codes. Please wait {seconds} seconds.")}))
         }
+        CodeError::NeedsProof => ApiError::new(
+            actix_web::http::StatusCode::TOO_MANY_REQUESTS,
+            "auth.number_needs_proof",
+            NEEDS_PROOF,
+        )
+        .contract(json!({"details": NEEDS_PROOF})),
+        CodeError::NotAllowed => ApiError::bad_request("auth.code_not_allowed", NOT_ALLOWED)
+            .contract(json!({"mobile_number": [NOT_ALLOWED]})),
+        CodeError::Stopped(seconds) => ApiError::unavailable("auth.codes_stopped", STOPPED)
+            .contract(json!({"details": STOPPED}))
+            .retry_after(u64::try_from(seconds).unwrap_or(1)),
+        CodeError::NoCode => ApiError::bad_request("auth.code_unknown", NOT_FOUND)
+            .contract(json!({"details": NOT_FOUND})),
         // Flat and nested keys, for readers of either (wire.md 9.5).
         CodeError::NotSent => ApiError::bad_gateway("auth.code_not_sent", NOT_SENT)
             .contract(json!({"details": NOT_SENT, "data": {"details": NOT_SENT}, "obj_status": 418, "status": 502})),
         CodeError::UnknownPurpose => ApiError::internal(anyhow::anyhow!("no profile for {LOGIN_S2}")),
-        CodeError::Unexpected(error) => ApiError::internal(error)
+        CodeError::Unexpected(error) => unexpected(error)
             .contract(json!({"error": "An internal server error occurred."})),
     }
 }
@@ -102,13 +156,16 @@ pub struct AuthenticateRequest {
 
 /// Creates or logs in the user of the phone.
 #[utoipa::path(post, path = "/api/authenticate/", tag = "login", operation_id = "authenticate",
-    request_body = AuthenticateRequest, responses((status = 200, body = TokenPair), (status = 400), (status = 401)))]
+    request_body = AuthenticateRequest, responses((status = 200, body = TokenPair), (status = 400), (status = 401),
+        (status = 403, description = "`auth.second_factor_required`: `challenge`")))]
 pub async fn authenticate(
     state: web::Data<AppState>,
     origin: Origin,
     SmsLanguage(language): SmsLanguage,
+    answer: ChallengeAnswer,
     body: Json<AuthenticateRequest>,
 ) -> Result<HttpResponse, ApiError> {
+    limits::admit(&state, origin.ip, &answer).await?;
     limits::trying(&state, origin.ip).await?;
     let length = state
         .settings
@@ -149,11 +206,14 @@ pub async fn authenticate(
         group,
         language,
         origin: &origin,
+        kind: SessionKind::Rotating,
+        workshop: false,
+        carrier: Carrier::Body,
     };
     let logged_in = log_in(&state, &login).await.map_err(refused)?;
     Ok(no_store().json(TokenPair {
         access: logged_in.opened.access,
-        refresh: logged_in.opened.refresh,
+        refresh: Some(logged_in.opened.refresh),
     }))
 }
 
@@ -166,6 +226,10 @@ fn refused(error: LoginError) -> ApiError {
             NOT_FOUND,
         )
         .contract(error_body),
+        LoginError::SecondFactor(challenge) => {
+            let words = Challenge::words();
+            challenge.refusal(json!({"error": words.in_language(common_types::Language::En)}))
+        }
         LoginError::Inactive => {
             let closed = "This account is disabled.";
             ApiError::new(
@@ -175,11 +239,18 @@ fn refused(error: LoginError) -> ApiError {
             )
             .contract(json!({"error": closed}))
         }
+        LoginError::NeedsProof => ApiError::new(
+            actix_web::http::StatusCode::TOO_MANY_REQUESTS,
+            "auth.number_needs_proof",
+            NEEDS_PROOF,
+        )
+        .contract(json!({"error": NEEDS_PROOF})),
         LoginError::Throttled(seconds) => {
             ApiError::too_many(u64::try_from(seconds).unwrap_or(1)).contract(error_body)
         }
-        LoginError::Unexpected(error) => ApiError::internal(error)
-            .contract(json!({"error": "An internal server error occurred."})),
+        LoginError::Unexpected(error) => {
+            unexpected(error).contract(json!({"error": "An internal server error occurred."}))
+        }
     }
 }
 

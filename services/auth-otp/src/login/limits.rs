@@ -5,14 +5,25 @@ use std::net::IpAddr;
 use service_auth::tokens::sha256_hex;
 use service_http::{ApiError, Limit};
 
+use crate::shield::{self, ChallengeAnswer};
 use crate::state::AppState;
 
+/// Lets a call to a code route in: [`shield::admit`].
+pub(crate) async fn admit(
+    state: &AppState,
+    ip: IpAddr,
+    answer: &ChallengeAnswer,
+) -> Result<(), ApiError> {
+    shield::admit(state, ip, answer).await
+}
+
 /// Contexor's throttles on asking for a code: per address and per phone as typed; invalid requests count too.
-pub(super) async fn asking(
+pub(crate) async fn asking(
     state: &AppState,
     ip: IpAddr,
     phone_as_typed: &str,
 ) -> Result<(), ApiError> {
+    shield::check_source(state, ip).await?;
     let budgets = &state.settings.budgets;
     let factor = state.settings.budget_factor();
     let by_ip = format!("otp-ask-ip:{ip}");
@@ -40,7 +51,8 @@ pub(super) async fn asking(
 }
 
 /// Codes and passwords tried from one address.
-pub(super) async fn trying(state: &AppState, ip: IpAddr) -> Result<(), ApiError> {
+pub(crate) async fn trying(state: &AppState, ip: IpAddr) -> Result<(), ApiError> {
+    shield::check_source(state, ip).await?;
     let limit = Limit::per_minute(state.settings.budgets.ip_logins_per_minute);
     let key = format!("login-ip:{ip}");
     let decision = state

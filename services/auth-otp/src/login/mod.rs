@@ -6,10 +6,15 @@
 pub mod chelseru;
 mod code_login;
 pub mod contexor;
+mod enter;
 mod error;
-mod limits;
+pub(crate) mod limits;
+pub mod reproof;
 pub mod staff;
+mod store;
 pub(crate) mod words;
 
 pub use code_login::{CodeLogin, LoggedIn, log_in};
+pub(crate) use enter::open;
+pub use enter::{Challenge, Entered, Entry, Known, enter};
 pub use error::LoginError;

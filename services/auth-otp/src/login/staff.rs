@@ -1,25 +1,21 @@
 //! CIMEF's staff login: username or phone, and password (wire.md 5, 9.6).
 
+use super::{Challenge, Entered, Entry, enter, limits};
+use crate::password::{check, find};
+use crate::session::http::no_store;
+use crate::session::open::Origin;
+use crate::session::{Carrier, OpenedBy, SessionKind};
+use crate::state::AppState;
+use crate::user::model::role_word;
+use crate::validate::literal;
 use actix_web::{HttpResponse, web};
-use chrono::{DateTime, TimeDelta, Utc};
 use common_types::{Language, PhoneNumber};
 use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use service_audit::{ActorKind, AuditEntry, Outcome};
 use service_http::text::{not_blank, required};
 use service_http::{ApiError, Json};
 use utoipa::ToSchema;
-use uuid::Uuid;
-
-use super::limits;
-use crate::session::http::no_store;
-use crate::session::open::Origin;
-use crate::session::{Opened, Opening, SessionKind};
-use crate::state::AppState;
-use crate::user::model::role_word;
-use crate::user::{User, store};
-use crate::validate::literal;
 
 const REFUSED: &str = "Aucun compte actif n'a été trouvé avec les identifiants fournis";
 
@@ -71,7 +67,8 @@ pub struct StaffLoginResponse {
 
 /// Logs staff in by password. Unknown name, wrong password, closed account and a resting account answer alike.
 #[utoipa::path(post, path = "/api/auth/token/", tag = "login", operation_id = "create_staff_token",
-    request_body = StaffLoginRequest, responses((status = 200, body = StaffLoginResponse), (status = 400), (status = 401), (status = 429)))]
+    request_body = StaffLoginRequest, responses((status = 200, body = StaffLoginResponse), (status = 400), (status = 401),
+        (status = 403, description = "`auth.second_factor_required`: `challenge`"), (status = 429)))]
 pub async fn create_staff_token(
     state: web::Data<AppState>,
     origin: Origin,
@@ -84,38 +81,40 @@ pub async fn create_staff_token(
     let mut conn = state.stack.db.get().await?;
     let found = find(&mut conn, &name).await?;
     drop(conn);
-    let Some(user) = check(&state, found, &password, now).await? else {
+    let Some(user) = check(&state, found, &password, &origin, now).await? else {
         return Err(ApiError::unauthorized("auth.password_wrong", REFUSED)
             .contract(json!({"detail": REFUSED})));
     };
     let keys = state.keys.get().await.map_err(anyhow::Error::from)?;
-    let opened = state
+    let entry = Entry {
+        user: &user,
+        kind: SessionKind::Stable,
+        carrier: Carrier::Body,
+        group: 0,
+        organization: None,
+        verified_phone: None,
+        opened_by: OpenedBy::Password,
+        origin: &origin,
+        known: None,
+        details: json!({"by": "password"}),
+    };
+    let entered = state
         .stack
         .db
         .transaction(
-            async |conn: &mut AsyncPgConnection| -> Result<Opened, ApiError> {
-                let opening = Opening {
-                    user: &user,
-                    kind: SessionKind::Stable,
-                    group: 0,
-                    origin: &origin,
-                };
-                let opened = crate::session::open(conn, &state, &keys, &opening, now).await?;
-                let entry = AuditEntry::new(user.id, ActorKind::User, "auth.logged_in", now)
-                    .subject("user", user.id)
-                    .organization(
-                        opened
-                            .standing
-                            .as_ref()
-                            .map(|standing| standing.organization_id),
-                    )
-                    .origin(Some(origin.ip), service_telemetry::current_request_id())
-                    .details(json!({"by": "password"}));
-                service_audit::record(conn, entry).await?;
-                Ok(opened)
+            async |conn: &mut AsyncPgConnection| -> Result<Entered, ApiError> {
+                Ok(enter(conn, &state, &keys, &entry, now).await?)
             },
         )
         .await?;
+    state.stack.outbox.wake();
+    let opened = match entered {
+        Entered::Open(opened) => opened,
+        Entered::SecondFactor(challenge) => {
+            let words = Challenge::words();
+            return Err(challenge.refusal(json!({"detail": words.in_language(Language::Fr)})));
+        }
+    };
     let standing = opened.standing.as_ref();
     let staff = StaffUser {
         id: user.number,
@@ -164,66 +163,4 @@ fn fields(body: StaffLoginRequest) -> Result<(String, String), ApiError> {
     } else {
         Ok((name.trim().to_owned(), password))
     }
-}
-
-async fn find(conn: &mut AsyncPgConnection, name: &str) -> Result<Option<User>, ApiError> {
-    if let Some(user) = store::find_user_by_username(conn, name).await? {
-        return Ok(Some(user));
-    }
-    match PhoneNumber::parse(name) {
-        Ok(phone) => Ok(store::find_user_by_phone(conn, phone.e164()).await?),
-        Err(_) => Ok(None),
-    }
-}
-
-/// One argon2id run, one update and one audit row whatever was found, so that time tells nothing (Q-A3). A wrong
-/// password counts on the account; a resting account is refused without telling.
-async fn check(
-    state: &AppState,
-    found: Option<User>,
-    password: &str,
-    now: DateTime<Utc>,
-) -> Result<Option<User>, ApiError> {
-    let hash = found.as_ref().and_then(|user| user.password_hash.clone());
-    let right = match &hash {
-        Some(hash) => state
-            .hasher
-            .verify(password, hash)
-            .await
-            .map_err(anyhow::Error::from)?,
-        None => state.hasher.dummy_verify(password).await,
-    };
-    let id = found.as_ref().map_or(Uuid::nil(), |user| user.id);
-    let budgets = &state.settings.budgets;
-    let may_enter = |user: &User| {
-        let resting = user.password_failures >= budgets.failure_ceiling
-            && user
-                .password_failed_at
-                .is_some_and(|at| now < at + TimeDelta::seconds(budgets.rest_seconds));
-        user.is_active && !resting
-    };
-    if let Some(user) = found.filter(|user| right && may_enter(user)) {
-        if hash
-            .as_deref()
-            .is_some_and(service_auth::Hasher::needs_rehash)
-        {
-            let fresh = state
-                .hasher
-                .hash(password)
-                .await
-                .map_err(anyhow::Error::from)?;
-            let mut conn = state.stack.db.get().await?;
-            store::update_password(&mut conn, user.id, &fresh, now).await?;
-        }
-        return Ok(Some(user));
-    }
-    let mut conn = state.stack.db.get().await?;
-    store::add_password_failure(&mut conn, id, now).await?;
-    let entry = AuditEntry::new("", ActorKind::Anonymous, "auth.logged_in", now)
-        .subject("user", id)
-        .outcome(Outcome::Denied)
-        .origin(None, service_telemetry::current_request_id())
-        .details(json!({"by": "password"}));
-    service_audit::record(&mut conn, entry).await?;
-    Ok(None)
 }

@@ -25,6 +25,12 @@ pub struct MemberResponse {
     pub joined_at: DateTime<Utc>,
     /// The user's id everywhere else.
     pub user_uuid: Uuid,
+    /// False while suspended.
+    pub is_active: bool,
+    /// A doctor's licence number; may be empty.
+    pub license_number: String,
+    /// When an admin approved the doctor.
+    pub doctor_approved_at: Option<DateTime<Utc>>,
 }
 
 impl From<MemberRow> for MemberResponse {
@@ -43,6 +49,9 @@ impl From<MemberRow> for MemberResponse {
             clinic_role: row.clinic_role,
             joined_at: row.joined_at,
             user_uuid: row.user_id,
+            is_active: row.is_active,
+            license_number: row.license_number,
+            doctor_approved_at: row.doctor_approved_at,
         }
     }
 }
@@ -64,6 +73,10 @@ pub struct MemberRequest {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     pub clinic_role: Option<Option<String>>,
+    /// The licence number of a doctor, at most 50 characters.
+    pub license_number: Option<String>,
+    /// False suspends the membership: it gives no rights until it is true again.
+    pub is_active: Option<bool>,
 }
 
 /// Tells an explicit null from an absent member.
@@ -77,7 +90,9 @@ fn present<'de, D: serde::Deserializer<'de>>(
 #[derive(Debug, Default, Deserialize)]
 pub struct MemberFilter {
     /// The organisation's number.
-    pub organization: Option<i64>,
+    pub organization: Option<String>,
     /// The content role.
     pub role: Option<String>,
+    /// The clinic role.
+    pub clinic_role: Option<String>,
 }

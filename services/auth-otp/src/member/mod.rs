@@ -5,6 +5,7 @@
 //! its last clinic admin; a change ends the member's access tokens, so old roles are not honoured for their last
 //! minutes.
 
+pub mod actions;
 pub mod dto;
 pub mod http;
 pub mod service;

@@ -34,7 +34,7 @@ pub async fn join(
     now: DateTime<Utc>,
 ) -> QueryResult<Uuid> {
     let id = store::insert_member(conn, organization, user, roles, now).await?;
-    tell(conn, id, true, now).await?;
+    tell(conn, id, now).await?;
     Ok(id)
 }
 
@@ -51,7 +51,25 @@ pub async fn change_roles(
 ) -> Result<(), ApiError> {
     keep_an_admin(conn, organization, membership, roles).await?;
     store::update_roles(conn, membership, roles, now).await?;
-    Ok(tell(conn, membership, true, now).await?)
+    Ok(tell(conn, membership, now).await?)
+}
+
+/// Suspends a membership, or takes it up again. A suspended one gives no rights and counts as no member elsewhere.
+///
+/// # Errors
+/// 409 when the last admin would go; database failures.
+pub async fn change_active(
+    conn: &mut AsyncPgConnection,
+    membership: Uuid,
+    organization: Uuid,
+    is_active: bool,
+    now: DateTime<Utc>,
+) -> Result<(), ApiError> {
+    if !is_active {
+        keep_an_admin(conn, organization, membership, Roles::default()).await?;
+    }
+    store::update_active(conn, membership, is_active, now).await?;
+    Ok(tell(conn, membership, now).await?)
 }
 
 /// Ends a membership.
@@ -87,17 +105,23 @@ pub async fn leave(
 async fn tell(
     conn: &mut AsyncPgConnection,
     membership: Uuid,
-    is_active: bool,
     now: DateTime<Utc>,
 ) -> QueryResult<()> {
     let member = store::get_member(conn, membership).await?;
+    let is_active = member.is_active;
     let event = MemberChanged {
         membership_id: membership,
         aggregate_version: member.version,
         organization_id: member.organization_id,
         user_id: member.user_id,
-        clinic_role: member.clinic_role.and_then(|role| role.parse().ok()),
-        content_role: member.content_role.and_then(|role| role.parse().ok()),
+        clinic_role: member
+            .clinic_role
+            .filter(|_| is_active)
+            .and_then(|role| role.parse().ok()),
+        content_role: member
+            .content_role
+            .filter(|_| is_active)
+            .and_then(|role| role.parse().ok()),
         is_active,
         changed_at: now,
     };
@@ -108,7 +132,7 @@ async fn tell(
 
 /// Refuses a change after which an axis that had an admin has none. The rows are locked, so two admins cannot take
 /// each other's role at the same time.
-async fn keep_an_admin(
+pub(crate) async fn keep_an_admin(
     conn: &mut AsyncPgConnection,
     organization: Uuid,
     membership: Uuid,

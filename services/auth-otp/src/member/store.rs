@@ -38,6 +38,12 @@ pub struct MemberRow {
     pub version: i64,
     /// When the user joined.
     pub joined_at: DateTime<Utc>,
+    /// False while suspended.
+    pub is_active: bool,
+    /// A doctor's licence number; may be empty.
+    pub license_number: String,
+    /// When an admin approved the doctor.
+    pub doctor_approved_at: Option<DateTime<Utc>>,
 }
 
 /// What a list shows.
@@ -45,8 +51,9 @@ pub struct MemberRow {
 pub(crate) struct MemberQuery<'a> {
     /// Only organisations of this member; `None` for superusers.
     pub(crate) seen_by: Option<Uuid>,
-    pub(crate) organization: Option<i64>,
+    pub(crate) organization: Option<Uuid>,
     pub(crate) role: Option<&'a str>,
+    pub(crate) clinic_role: Option<&'a str>,
     pub(crate) search: Option<&'a str>,
     pub(crate) ordering: &'a str,
     pub(crate) offset: i64,
@@ -69,6 +76,9 @@ macro_rules! member_columns {
             memberships::content_role,
             memberships::version,
             memberships::joined_at,
+            memberships::is_active,
+            memberships::license_number,
+            memberships::doctor_approved_at,
         )
     };
 }
@@ -81,7 +91,7 @@ macro_rules! joined {
     };
 }
 
-/// Both roles of a user in an organisation; `None` for no member.
+/// Both roles of a user in an organisation; `None` for no member or a suspended one.
 pub(crate) async fn find_roles(
     conn: &mut AsyncPgConnection,
     user: Uuid,
@@ -90,6 +100,7 @@ pub(crate) async fn find_roles(
     let found: Option<(Option<String>, Option<String>)> = memberships::table
         .filter(memberships::user_id.eq(user))
         .filter(memberships::organization_id.eq(organization))
+        .filter(memberships::is_active)
         .select((memberships::clinic_role, memberships::content_role))
         .first(conn)
         .await
@@ -168,25 +179,96 @@ pub(crate) async fn delete_member(conn: &mut AsyncPgConnection, id: Uuid) -> Que
         .map(|_| ())
 }
 
+/// The membership of a user in an organisation, suspended or not.
+pub(crate) async fn find_member_of(
+    conn: &mut AsyncPgConnection,
+    user: Uuid,
+    organization: Uuid,
+) -> QueryResult<Option<MemberRow>> {
+    joined!()
+        .filter(memberships::user_id.eq(user))
+        .filter(memberships::organization_id.eq(organization))
+        .select(member_columns!())
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// Suspends a membership or takes it up again.
+pub(crate) async fn update_active(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    is_active: bool,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    diesel::update(memberships::table.find(id))
+        .set((
+            memberships::is_active.eq(is_active),
+            memberships::version.eq(memberships::version + 1),
+            memberships::updated_at.eq(now),
+        ))
+        .execute(conn)
+        .await
+        .map(|_| ())
+}
+
+/// Notes a doctor's licence number and who approved the doctor; `None` for no doctor any more.
+pub(crate) async fn update_doctor(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    license_number: Option<&str>,
+    approved: Option<(Uuid, DateTime<Utc>)>,
+) -> QueryResult<()> {
+    let target = memberships::table.find(id);
+    if let Some(number) = license_number {
+        diesel::update(target)
+            .set(memberships::license_number.eq(number))
+            .execute(conn)
+            .await?;
+    }
+    diesel::update(target)
+        .set((
+            memberships::doctor_approved_by.eq(approved.map(|approved| approved.0)),
+            memberships::doctor_approved_at.eq(approved.map(|approved| approved.1)),
+        ))
+        .execute(conn)
+        .await
+        .map(|_| ())
+}
+
 /// Id, clinic role and content role.
 pub(crate) type LockedMember = (Uuid, Option<String>, Option<String>);
 
-/// Locks the organisation's memberships and returns their ids with both roles.
+/// Locks the organisation's memberships and returns the ids and roles of those who can act: neither suspended nor with
+/// a closed account.
 pub(crate) async fn lock_members(
     conn: &mut AsyncPgConnection,
     organization: Uuid,
 ) -> QueryResult<Vec<LockedMember>> {
-    memberships::table
+    let locked: Vec<(Uuid, Uuid, Option<String>, Option<String>)> = memberships::table
         .filter(memberships::organization_id.eq(organization))
+        .filter(memberships::is_active)
         .order(memberships::id)
         .select((
             memberships::id,
+            memberships::user_id,
             memberships::clinic_role,
             memberships::content_role,
         ))
         .for_update()
         .load(conn)
-        .await
+        .await?;
+    let users: Vec<Uuid> = locked.iter().map(|row| row.1).collect();
+    let closed: Vec<Uuid> = users::table
+        .filter(users::id.eq_any(users))
+        .filter(users::is_active.eq(false))
+        .select(users::id)
+        .load(conn)
+        .await?;
+    let acting = locked.into_iter().filter(|row| !closed.contains(&row.1));
+    Ok(acting
+        .map(|(id, _, clinic, content)| (id, clinic, content))
+        .collect())
 }
 
 /// Whether two people belong to one organisation.
@@ -201,6 +283,7 @@ pub(crate) async fn share_an_organization(
         .select(theirs.field(memberships::organization_id));
     let shared = memberships::table
         .filter(memberships::user_id.eq(a))
+        .filter(memberships::is_active)
         .filter(memberships::organization_id.eq_any(of_b));
     diesel::select(diesel::dsl::exists(shared))
         .get_result(conn)
@@ -215,6 +298,7 @@ pub(crate) async fn list_members(
     let own = |user: Uuid| {
         let mine = diesel::alias!(memberships as mine);
         mine.filter(mine.field(memberships::user_id).eq(user))
+            .filter(mine.field(memberships::is_active))
             .select(mine.field(memberships::organization_id))
     };
     macro_rules! filtered {
@@ -223,8 +307,11 @@ pub(crate) async fn list_members(
             if let Some(user) = query.seen_by {
                 list = list.filter(memberships::organization_id.eq_any(own(user)));
             }
-            if let Some(number) = query.organization {
-                list = list.filter(organizations::number.eq(number));
+            if let Some(organization) = query.organization {
+                list = list.filter(memberships::organization_id.eq(organization));
+            }
+            if let Some(role) = query.clinic_role {
+                list = list.filter(memberships::clinic_role.eq(role.to_owned()));
             }
             if let Some(role) = query.role {
                 list = list.filter(memberships::content_role.eq(role.to_owned()));
@@ -234,7 +321,8 @@ pub(crate) async fn list_members(
                 list = list.filter(
                     users::full_name
                         .ilike(pattern.clone())
-                        .or(users::phone.ilike(pattern)),
+                        .or(users::phone.ilike(pattern.clone()))
+                        .or(users::email.ilike(pattern)),
                 );
             }
             list

@@ -1,10 +1,14 @@
 //! Organisations: the tenants. Members see theirs, their admins change them, superusers see all.
 //!
 //! What always holds: whoever makes an organisation becomes its content admin and nothing in the clinic (clinic roles
-//! come from a clinic admin or a superuser, so nobody makes themselves a doctor); foreign organisations are 404.
+//! come from a clinic admin or a superuser, so nobody makes themselves a doctor); foreign organisations are 404; closing
+//! one ends the access tokens of its members, whose sessions go on elsewhere.
 
+pub mod actions;
 pub mod dto;
+pub(crate) mod filter;
 pub mod http;
+pub mod personal;
 pub mod service;
 pub mod store;
 
@@ -72,14 +76,39 @@ impl Rights {
         caller: &AccessClaims,
         organization: Uuid,
     ) -> Result<Self, ApiError> {
-        let found = crate::member::store::find_roles(conn, caller.sub, organization).await?;
+        Self::of_user(conn, caller.sub, caller.superuser, organization).await
+    }
+
+    /// A person's rights in an organisation, none included.
+    ///
+    /// # Errors
+    /// Database failures.
+    pub async fn of_user(
+        conn: &mut AsyncPgConnection,
+        user: Uuid,
+        superuser: bool,
+        organization: Uuid,
+    ) -> Result<Self, ApiError> {
+        let found = crate::member::store::find_roles(conn, user, organization).await?;
         let roles = found.unwrap_or_default();
         Ok(Self {
             member: found.is_some(),
-            superuser: caller.superuser,
+            superuser,
             clinic_role: roles.clinic_role,
             content_role: roles.content_role,
         })
+    }
+
+    /// 403 unless clinic admin.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn require_clinic_admin(&self) -> Result<(), ApiError> {
+        if self.is_clinic_admin() {
+            Ok(())
+        } else {
+            Err(ApiError::permission_denied())
+        }
     }
 
     /// 403 unless admin.

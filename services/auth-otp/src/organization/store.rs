@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use crate::schema::{memberships, organizations, workspaces};
+use crate::schema::{memberships, organizations, sessions, workspaces};
 
 /// An organisation.
 #[derive(Queryable, Selectable, Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct OrganizationRow {
     pub created_at: DateTime<Utc>,
     /// When it was changed.
     pub updated_at: DateTime<Utc>,
+    /// Made for one person who had no other.
+    pub is_personal: bool,
 }
 
 #[derive(Insertable)]
@@ -42,11 +44,12 @@ pub(crate) struct NewOrganization {
     pub(crate) slug: String,
     pub(crate) description: String,
     pub(crate) is_active: bool,
+    pub(crate) is_personal: bool,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
 }
 
-#[derive(AsChangeset, Clone)]
+#[derive(AsChangeset, Clone, Default)]
 #[diesel(table_name = organizations)]
 pub(crate) struct OrganizationChanges {
     pub(crate) name: Option<String>,
@@ -84,6 +87,18 @@ pub(crate) async fn find_organization(
 ) -> QueryResult<Option<OrganizationRow>> {
     organizations::table
         .filter(organizations::number.eq(number))
+        .select(OrganizationRow::as_select())
+        .first(conn)
+        .await
+        .optional()
+}
+
+pub(crate) async fn find_organization_by_id(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+) -> QueryResult<Option<OrganizationRow>> {
+    organizations::table
+        .find(id)
         .select(OrganizationRow::as_select())
         .first(conn)
         .await
@@ -129,6 +144,7 @@ pub(crate) async fn list_organizations(
         if let Some(member) = query.member {
             let own = memberships::table
                 .filter(memberships::user_id.eq(member))
+                .filter(memberships::is_active)
                 .select(memberships::organization_id);
             list = list.filter(organizations::id.eq_any(own));
         }
@@ -163,6 +179,62 @@ pub(crate) async fn list_organizations(
     Ok((count, list.load(conn).await?))
 }
 
+/// The open organisations of one person for Contexor's pages, which work in the first: with a content role before
+/// without, personal ones last.
+pub(crate) async fn list_own_organizations(
+    conn: &mut AsyncPgConnection,
+    user: Uuid,
+    limit: i64,
+) -> QueryResult<Vec<OrganizationRow>> {
+    organizations::table
+        .inner_join(memberships::table.on(memberships::organization_id.eq(organizations::id)))
+        .filter(memberships::user_id.eq(user))
+        .filter(memberships::is_active)
+        .filter(organizations::is_active)
+        .order((
+            memberships::content_role.is_null(),
+            organizations::is_personal,
+            memberships::joined_at,
+            memberships::number,
+        ))
+        .limit(limit)
+        .select(OrganizationRow::as_select())
+        .load(conn)
+        .await
+}
+
+/// The row, locked until the end of the transaction.
+pub(crate) async fn lock_organization(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+) -> QueryResult<OrganizationRow> {
+    organizations::table
+        .find(id)
+        .select(OrganizationRow::as_select())
+        .for_update()
+        .first(conn)
+        .await
+}
+
+/// Members of an organisation who have a living session somewhere.
+pub(crate) async fn list_members_with_sessions(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> QueryResult<Vec<Uuid>> {
+    let living = sessions::table
+        .filter(sessions::user_id.eq(memberships::user_id))
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::expires_at.gt(now));
+    memberships::table
+        .filter(memberships::organization_id.eq(id))
+        .filter(diesel::dsl::exists(living))
+        .order(memberships::user_id)
+        .select(memberships::user_id)
+        .load(conn)
+        .await
+}
+
 /// How many members and workspaces each of these has.
 pub(crate) async fn list_counts(
     conn: &mut AsyncPgConnection,
@@ -170,6 +242,7 @@ pub(crate) async fn list_counts(
 ) -> QueryResult<HashMap<Uuid, (i64, i64)>> {
     let members: Vec<(Uuid, i64)> = memberships::table
         .filter(memberships::organization_id.eq_any(ids))
+        .filter(memberships::is_active)
         .group_by(memberships::organization_id)
         .select((memberships::organization_id, count_star()))
         .load(conn)

@@ -7,16 +7,19 @@ use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use service_http::extract::bearer;
-use service_http::{ApiError, Caller, Json, Path};
+use service_http::text::not_a_choice;
+use service_http::{ApiError, Caller, Json, Path, Query};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::carrier::{self, Browser, Carrier, seconds_left};
 use super::open::Origin;
 use super::store::{self, SessionRow};
 use super::token::RefreshToken;
 use super::{RefreshError, refresh, revocation};
 use crate::login::words::{not_blank, required};
 use crate::state::AppState;
+use crate::unexpected::unexpected;
 
 /// `POST /api/auth/token/refresh/`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -33,30 +36,41 @@ pub struct RefreshRequest {
 pub struct TokenPair {
     /// The access token.
     pub access: String,
-    /// The refresh token.
-    pub refresh: String,
+    /// The refresh token; absent when it travels in the cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<String>,
 }
 
-/// Rotates a refresh token (A07, A09). A broken `Authorization` header is ignored: clients send their stale one.
+/// Rotates a refresh token (A07, A09), of the body or, without one there, of our own pages' cookie. A broken `Authorization` header is ignored: clients send their stale one.
 #[utoipa::path(post, path = "/api/auth/token/refresh/", tag = "sessions", operation_id = "refresh_token",
     request_body = RefreshRequest, responses((status = 200, body = TokenPair), (status = 401, description = "`token_not_valid`")))]
 pub async fn refresh_token(
     state: web::Data<AppState>,
     origin: Origin,
+    browser: Browser,
     body: Json<RefreshRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let text = match body.refresh.as_deref() {
-        None => return Err(ApiError::invalid().field("refresh", required())),
-        Some("") => return Err(ApiError::invalid().field("refresh", not_blank())),
-        Some(text) => text,
+    let (text, carrier) = match (body.refresh.as_deref(), browser.refresh_token()) {
+        (Some(""), _) => return Err(ApiError::invalid().field("refresh", not_blank())),
+        (Some(text), _) => (text, Carrier::Body),
+        (None, cookie) => match cookie? {
+            Some(text) => (text, Carrier::Cookie),
+            None => return Err(ApiError::invalid().field("refresh", required())),
+        },
     };
-    let refreshed = refresh(&state, text, body.organization, &origin)
+    let refreshed = refresh(&state, text, carrier, body.organization, &origin)
         .await
         .map_err(refusal)?;
     state.stack.outbox.wake();
-    Ok(no_store().json(TokenPair {
+    let left = seconds_left(state.now(), refreshed.expires_at);
+    let (refresh, cookie) = carrier.part(refreshed.refresh, left);
+    let mut response = no_store();
+    if let Some(cookie) = cookie {
+        response.cookie(cookie);
+    }
+    Ok(response.json(TokenPair {
         access: refreshed.access,
-        refresh: refreshed.refresh,
+        refresh,
     }))
 }
 
@@ -66,7 +80,7 @@ fn refusal(error: RefreshError) -> ApiError {
         RefreshError::NotAMember => {
             ApiError::invalid().field("organization", "Invalid pk - object does not exist.")
         }
-        RefreshError::Unexpected(error) => ApiError::internal(error),
+        RefreshError::Unexpected(error) => unexpected(error),
     }
 }
 
@@ -103,6 +117,10 @@ pub struct SessionResponse {
     pub expires_at: DateTime<Utc>,
     /// The session that asks.
     pub current: bool,
+    /// What opened it: `code`, `password` or `recovery`.
+    pub opened_by: String,
+    /// A second factor was proved in it.
+    pub second_factor: bool,
 }
 
 /// The caller's living sessions, the latest seen first (A03): a bare list.
@@ -136,6 +154,8 @@ fn shown(row: SessionRow, user: i64, current: Uuid) -> SessionResponse {
         kind: row.kind,
         expires_at: row.expires_at,
         current: row.id == current,
+        opened_by: row.opened_by,
+        second_factor: row.second_factor_at.is_some(),
     }
 }
 
@@ -162,28 +182,28 @@ pub async fn delete_session(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Ends every session of the caller but the one that asks.
+/// Which of one's own sessions stay.
+#[derive(Debug, Default, Deserialize)]
+pub struct SessionsFilter {
+    /// `current` (as when absent): the one that asks stays; `none`: all end.
+    pub except: Option<String>,
+}
+
+/// Ends every session of the caller but the one that asks; that one too with `?except=none`.
 #[utoipa::path(delete, path = "/api/sessions/", tag = "sessions", operation_id = "delete_other_sessions",
-    responses((status = 204)))]
+    params(("except" = Option<String>, Query, description = "`current` (default) or `none`")),
+    responses((status = 204), (status = 400)))]
 pub async fn delete_other_sessions(
     state: web::Data<AppState>,
     caller: Caller,
+    query: Query<SessionsFilter>,
 ) -> Result<HttpResponse, ApiError> {
-    let now = state.now();
-    let (user, but) = (caller.sub, Some(caller.sid));
-    let ended = state
-        .stack
-        .db
-        .transaction(
-            async |conn: &mut AsyncPgConnection| -> Result<Vec<Revocation>, ApiError> {
-                Ok(
-                    revocation::end_sessions_of(conn, &state, user, but, "ended_by_user", now)
-                        .await?,
-                )
-            },
-        )
-        .await?;
-    revocation::announce(&state, &ended);
+    let keep = match query.except.as_deref() {
+        Some("current") | None => Some(caller.sid),
+        Some("none") => None,
+        Some(_) => return Err(ApiError::invalid().field("except", not_a_choice("except"))),
+    };
+    revocation::end_others(&state, caller.sub, keep, "ended_by_user").await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -194,16 +214,23 @@ pub struct LogoutRequest {
     pub refresh: Option<String>,
 }
 
-/// Ends the session of the refresh token or of the access token. Repeating it does no harm.
+/// Ends the session of the refresh token (of the body, or of our own pages' cookie) or of the access token. Repeating it does no harm.
 #[utoipa::path(post, path = "/api/auth/logout/", tag = "sessions", operation_id = "logout",
     request_body = LogoutRequest, responses((status = 204), (status = 401)))]
 pub async fn logout(
     state: web::Data<AppState>,
     request: HttpRequest,
+    browser: Browser,
     body: Json<LogoutRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let key = state.settings.tokens.refresh_key.expose().as_bytes();
-    let session = match body.refresh.as_deref().filter(|text| !text.is_empty()) {
+    let given = body.refresh.as_deref().filter(|text| !text.is_empty());
+    let by_cookie = if given.is_none() && bearer(&request).is_none() {
+        browser.refresh_token()?
+    } else {
+        None
+    };
+    let session = match given.or(by_cookie) {
         Some(text) => {
             RefreshToken::read(key, text)
                 .ok_or_else(refresh_invalid)?
@@ -216,7 +243,11 @@ pub async fn logout(
         }
     };
     end(&state, session, "logout").await?;
-    Ok(HttpResponse::NoContent().finish())
+    let mut response = HttpResponse::NoContent();
+    if browser.has_cookie() {
+        response.cookie(carrier::removal());
+    }
+    Ok(response.finish())
 }
 
 async fn end(state: &AppState, session: Uuid, reason: &str) -> Result<(), ApiError> {

@@ -5,13 +5,21 @@
 //! and by poll.
 
 mod agent;
+pub mod audit;
+pub mod carrier;
+mod device;
 pub mod http;
 pub mod open;
 pub mod refresh;
+mod reissue;
 pub mod revocation;
 mod store;
 pub mod token;
 
-pub use open::{Opened, Opening, SessionKind, open};
+pub use carrier::Carrier;
+pub(crate) use open::Draft;
+pub use open::{Opened, OpenedBy, Opening, SessionKind, open_in};
 pub use refresh::{RefreshError, Refreshed, refresh};
-pub(crate) use store::sweep;
+pub(crate) use reissue::prove;
+pub(crate) use revocation::end_others;
+pub(crate) use store::{opened_by, prove_phone, proved_phone, sweep};

@@ -1,4 +1,5 @@
-//! Refreshing: the row lock makes parallel uses of one token take turns, so that they start one chain (Q-A5).
+//! Refreshing: a conditional update lets one of many parallel uses of a token move the session on; the others read what
+//! it made, so that all start one chain (Q-A5).
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common_types::internal::auth::Revocation;
@@ -6,12 +7,16 @@ use diesel_async::AsyncPgConnection;
 use service_auth::tokens::ct_eq;
 use service_db::DbError;
 
-use super::open::{Origin, claims, standing_of};
+use super::carrier::Carrier;
+use super::open::{Origin, Proved, claims, standing_of};
 use super::store::{self, SessionRow};
 use super::token::{self, RefreshToken};
 use super::{agent, revocation};
 use crate::state::AppState;
 use crate::user::store as users;
+
+/// A parallel use moves the session on once; the second look sees it.
+const TURNS: u32 = 3;
 
 /// Why a refresh token brings nothing.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +51,8 @@ pub struct Refreshed {
     pub access: String,
     /// The successor, or the same token for stable sessions.
     pub refresh: String,
+    /// The session's absolute end.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// What the transaction decided; a reuse must be committed too, hence no error.
@@ -55,13 +62,15 @@ enum Decision {
     Reused(Option<Revocation>),
 }
 
-/// Uses a refresh token. `organization` (a number) moves the session to another of the user's organisations.
+/// Uses a refresh token that came by `carrier`. `organization` (a number) moves the session to another of the user's
+/// organisations.
 ///
 /// # Errors
 /// [`RefreshError`].
 pub async fn refresh(
     state: &AppState,
     text: &str,
+    carrier: Carrier,
     organization: Option<i64>,
     origin: &Origin,
 ) -> Result<Refreshed, RefreshError> {
@@ -74,35 +83,14 @@ pub async fn refresh(
         .db
         .transaction(
             async |conn: &mut AsyncPgConnection| -> Result<Decision, RefreshError> {
-                let Some(session) = store::lock_session(conn, given.family).await? else {
+                let Some((session, successor)) =
+                    take_turn(conn, state, given, text, carrier, origin, now).await?
+                else {
                     return Ok(Decision::Invalid);
                 };
-                if session.ended_at.is_some() || session.expires_at <= now {
-                    return Ok(Decision::Invalid);
-                }
-                let successor = match successor_of(state, &session, given, text, origin, now) {
-                    Turn::Rotate(next) => {
-                        let refresh = next.write(key);
-                        store::update_generation(
-                            conn,
-                            session.id,
-                            next.generation,
-                            &token::hash(&refresh),
-                            now,
-                        )
-                        .await?;
-                        refresh
-                    }
-                    Turn::Keep(refresh) => {
-                        store::update_last_seen(conn, session.id, now).await?;
-                        refresh
-                    }
-                    Turn::Reuse => {
-                        let ended =
-                            revocation::end_session(conn, state, session.id, "reuse", now).await?;
-                        return Ok(Decision::Reused(ended));
-                    }
-                    Turn::Refuse => return Ok(Decision::Invalid),
+                let successor = match successor {
+                    Taken::Token(refresh) => refresh,
+                    Taken::Reused(ended) => return Ok(Decision::Reused(ended)),
                 };
                 let user = users::find_user(conn, session.user_id)
                     .await?
@@ -124,8 +112,7 @@ pub async fn refresh(
                     &state.settings,
                     &user,
                     standing.as_ref(),
-                    session.id,
-                    session.group_number,
+                    &Proved::of(&session),
                     now,
                 );
                 let access = keys
@@ -135,6 +122,7 @@ pub async fn refresh(
                 Ok(Decision::Go(Refreshed {
                     access,
                     refresh: successor,
+                    expires_at: session.expires_at,
                 }))
             },
         )
@@ -151,6 +139,58 @@ pub async fn refresh(
             Err(RefreshError::Invalid)
         }
     }
+}
+
+/// What a turn brought.
+enum Taken {
+    /// The refresh token to hand out.
+    Token(String),
+    /// The session ended by it.
+    Reused(Option<Revocation>),
+}
+
+/// Reads the session and takes the token's turn; `None` when it brings nothing. Who loses against a parallel use reads
+/// again what that made.
+async fn take_turn(
+    conn: &mut AsyncPgConnection,
+    state: &AppState,
+    given: RefreshToken,
+    text: &str,
+    carrier: Carrier,
+    origin: &Origin,
+    now: DateTime<Utc>,
+) -> Result<Option<(SessionRow, Taken)>, RefreshError> {
+    let key = state.settings.tokens.refresh_key.expose().as_bytes();
+    for _ in 0..TURNS {
+        let Some(session) = store::find_session(conn, given.family).await? else {
+            return Ok(None);
+        };
+        let elsewhere = session.carrier != carrier.as_str();
+        if elsewhere || session.ended_at.is_some() || session.expires_at <= now {
+            return Ok(None);
+        }
+        let taken = match successor_of(state, &session, given, text, origin, now) {
+            Turn::Rotate(next) => {
+                let refresh = next.write(key);
+                let hash = token::hash(&refresh);
+                let generation = next.generation;
+                if !store::update_generation(conn, session.id, generation, &hash, now).await? {
+                    continue;
+                }
+                Taken::Token(refresh)
+            }
+            Turn::Keep(refresh) => {
+                store::update_last_seen(conn, session.id, now).await?;
+                Taken::Token(refresh)
+            }
+            Turn::Reuse => {
+                Taken::Reused(revocation::end_session(conn, state, session.id, "reuse", now).await?)
+            }
+            Turn::Refuse => return Ok(None),
+        };
+        return Ok(Some((session, taken)));
+    }
+    Ok(None)
 }
 
 #[derive(Debug)]
@@ -171,8 +211,9 @@ fn successor_of(
 ) -> Turn {
     let tokens = &state.settings.tokens;
     if session.kind == "stable" {
-        let same = session.browser == agent::browser(&origin.user_agent)
-            && session.device == agent::device(&origin.user_agent)
+        let seen = agent::Seen::of(&origin.user_agent);
+        let same = session.browser == seen.browser
+            && session.device == seen.device
             && ct_eq(&token::hash(text), &session.token_hash);
         return if same {
             Turn::Keep(text.to_owned())

@@ -86,6 +86,30 @@ pub async fn end_sessions_of(
     Ok(revocations)
 }
 
+/// Ends every session of a user but one, and lets the verifiers know.
+///
+/// # Errors
+/// Database failures.
+pub(crate) async fn end_others(
+    state: &AppState,
+    user: Uuid,
+    keep: Option<Uuid>,
+    reason: &str,
+) -> Result<(), ApiError> {
+    let now = state.now();
+    let ended = state
+        .stack
+        .db
+        .transaction(
+            async |conn: &mut AsyncPgConnection| -> Result<Vec<Revocation>, ApiError> {
+                Ok(end_sessions_of(conn, state, user, keep, reason, now).await?)
+            },
+        )
+        .await?;
+    announce(state, &ended);
+    Ok(())
+}
+
 /// Ends a user's access tokens, not the sessions: the next refresh brings tokens with the roles of this moment.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ use crate::member::store as members;
 use crate::organization::store::{self as organizations, NewOrganization};
 use crate::state::AppState;
 use crate::user::model::split_name;
+use crate::user::staff::store as staff_store;
 use crate::user::{service as users, store as user_store};
 use crate::workspace::store::{self as workspaces, NewWorkspace};
 use crate::{api_key, organization, workspace};
@@ -19,7 +20,7 @@ pub const ORGANIZATION: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0
 /// The sample workspace.
 pub const WORKSPACE: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0201);
 /// What the sample partner may do.
-const SOAPIFY_SCOPES: [&str; 1] = ["soapify"];
+const SOAPIFY_SCOPES: [&str; 1] = ["soapify.read"];
 
 struct Person {
     /// The last four digits of the id.
@@ -135,6 +136,7 @@ async fn clinic(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> anyhow::Res
         slug: SLUG.to_owned(),
         description: "درمانگاه نمونه برای آشنایی".to_owned(),
         is_active: true,
+        is_personal: false,
         created_at: now,
         updated_at: now,
     };
@@ -167,6 +169,9 @@ async fn add(
     let Some(user) = user_store::find_user_by_phone(conn, &phone_of(person.suffix)).await? else {
         return Ok(());
     };
+    if person.username.is_some() {
+        staff_store::set_manager(conn, user.id, ORGANIZATION).await?;
+    }
     let roles = Roles {
         clinic_role: person.clinic_role,
         content_role: person.content_role,

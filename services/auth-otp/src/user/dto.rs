@@ -55,14 +55,16 @@ pub struct MeResponse {
     pub clinic_role: Option<ClinicRole>,
     /// Content role there.
     pub content_role: Option<ContentRole>,
-    /// Group tags.
+    /// The group tag this session asked for; 0 for none. A tag is never a permission.
+    pub group: i32,
+    /// Every group tag of the user.
     pub groups: Vec<i32>,
 }
 
 impl MeResponse {
     /// How the user stands in the session's organisation.
     #[must_use]
-    pub fn new(user: &User, standing: Option<&Standing>, groups: Vec<i32>) -> Self {
+    pub fn new(user: &User, standing: Option<&Standing>, group: i32, groups: Vec<i32>) -> Self {
         let clinic_role = standing.and_then(|standing| standing.clinic_role);
         Self {
             id: user.number,
@@ -91,6 +93,7 @@ impl MeResponse {
             organization_id: standing.map(|standing| standing.organization_id),
             clinic_role,
             content_role: standing.and_then(|standing| standing.content_role),
+            group,
             groups,
         }
     }

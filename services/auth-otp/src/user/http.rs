@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, web};
 use common_types::AccessClaims;
 use diesel_async::AsyncPgConnection;
 use service_http::{ApiError, Caller, Json};
+use uuid::Uuid;
 
 use super::dto::{MeResponse, UpdateMeRequest};
 use super::{User, service, store};
@@ -14,11 +15,7 @@ use crate::validate;
 #[utoipa::path(get, path = "/api/auth/me/", tag = "users", operation_id = "get_me",
     responses((status = 200, body = MeResponse)))]
 pub async fn get_me(state: web::Data<AppState>, caller: Caller) -> Result<HttpResponse, ApiError> {
-    let mut conn = state.stack.db.get().await?;
-    let user = store::find_user(&mut conn, caller.sub)
-        .await?
-        .ok_or_else(ApiError::token_invalid)?;
-    respond(&mut conn, &caller, &user).await
+    Ok(HttpResponse::Ok().json(me(&state, &caller).await?))
 }
 
 /// Changes names, e-mail and language of the caller.
@@ -29,7 +26,30 @@ pub async fn update_me(
     caller: Caller,
     body: Json<UpdateMeRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = body.into_inner();
+    Ok(HttpResponse::Ok().json(change_me(&state, &caller, body.into_inner()).await?))
+}
+
+/// The caller as every tree shows them.
+///
+/// # Errors
+/// 401 when the user is gone; database failures.
+pub(crate) async fn me(state: &AppState, caller: &AccessClaims) -> Result<MeResponse, ApiError> {
+    let mut conn = state.stack.db.get().await?;
+    let user = store::find_user(&mut conn, caller.sub)
+        .await?
+        .ok_or_else(ApiError::token_invalid)?;
+    show_me(&mut conn, caller.org, caller.group, &user).await
+}
+
+/// Changes what a person may change about themselves.
+///
+/// # Errors
+/// 400 by field; database failures.
+pub(crate) async fn change_me(
+    state: &AppState,
+    caller: &AccessClaims,
+    body: UpdateMeRequest,
+) -> Result<MeResponse, ApiError> {
     let mut errors = validate::Errors::new();
     let wanted = store::UserChanges {
         full_name: errors.text("full_name", body.full_name, 255),
@@ -58,18 +78,23 @@ pub async fn update_me(
         .await?;
     state.stack.outbox.wake();
     let mut conn = state.stack.db.get().await?;
-    respond(&mut conn, &caller, &user).await
+    show_me(&mut conn, caller.org, caller.group, &user).await
 }
 
-async fn respond(
+/// A user standing in an organisation, with the group tag of the session.
+///
+/// # Errors
+/// Database failures.
+pub(crate) async fn show_me(
     conn: &mut AsyncPgConnection,
-    claims: &AccessClaims,
+    organization: Option<Uuid>,
+    group: i32,
     user: &User,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<MeResponse, ApiError> {
     let standings = store::list_standings(conn, user.id).await?;
     let standing = standings
         .iter()
-        .find(|standing| Some(standing.organization_id) == claims.org);
+        .find(|standing| Some(standing.organization_id) == organization);
     let groups = store::list_groups(conn, user.id).await?;
-    Ok(HttpResponse::Ok().json(MeResponse::new(user, standing, groups)))
+    Ok(MeResponse::new(user, standing, group, groups))
 }

@@ -8,6 +8,7 @@ use service_http::{ApiError, Path, ServiceCaller};
 use uuid::Uuid;
 
 use super::{User, store};
+use crate::phone_change;
 use crate::state::AppState;
 
 /// The active user of a phone in any spelling.
@@ -21,7 +22,7 @@ pub async fn get_user_by_phone(
     let phone = PhoneNumber::parse(&phone).map_err(|_| missing())?;
     let mut conn = state.stack.db.get().await?;
     let user = store::find_user_by_phone(&mut conn, phone.e164()).await?;
-    respond(&mut conn, user).await
+    respond(&state, &mut conn, user).await
 }
 
 /// The active user of an id.
@@ -34,15 +35,18 @@ pub async fn get_user(
 ) -> Result<HttpResponse, ApiError> {
     let mut conn = state.stack.db.get().await?;
     let user = store::find_user(&mut conn, *id).await?;
-    respond(&mut conn, user).await
+    respond(&state, &mut conn, user).await
 }
 
 async fn respond(
+    state: &AppState,
     conn: &mut AsyncPgConnection,
     user: Option<User>,
 ) -> Result<HttpResponse, ApiError> {
     let user = user.filter(|user| user.is_active).ok_or_else(missing)?;
     let standings = store::list_standings(conn, user.id).await?;
+    let changed = phone_change::store::find_phone_changed_at(conn, user.id).await?;
+    let payouts_held_until = state.settings.payouts_held_until(changed, state.now());
     Ok(HttpResponse::Ok().json(UserInfo {
         id: user.id,
         number: user.number,
@@ -50,6 +54,7 @@ async fn respond(
         full_name: user.full_name,
         language: user.language,
         organization_id: standings.first().map(|standing| standing.organization_id),
+        payouts_held_until,
     }))
 }
 

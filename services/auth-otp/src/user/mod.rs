@@ -8,6 +8,7 @@ pub mod http;
 pub mod internal;
 pub mod model;
 pub mod service;
+pub mod staff;
 pub mod store;
 
 pub use model::{Standing, User};

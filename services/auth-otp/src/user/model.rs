@@ -45,6 +45,8 @@ pub struct User {
     pub created_at: DateTime<Utc>,
     /// Access tokens carry this `iat` or a later one, in Unix seconds.
     pub tokens_not_before: i64,
+    /// The clinic that made the account; its admins alone set its password and names.
+    pub managed_by: Option<Uuid>,
 }
 
 impl std::fmt::Debug for User {

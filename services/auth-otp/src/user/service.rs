@@ -60,8 +60,21 @@ pub async fn register(
     let Some(user) = store::insert_user(conn, new).await? else {
         return Ok(None);
     };
-    outbox::emit(conn, SERVICE, &copy_of(&user, &[]), now).await?;
+    tell_registered(conn, &user, now).await?;
     Ok(Some(user))
+}
+
+/// Tells the others of somebody who was made in this transaction and belongs nowhere yet.
+///
+/// # Errors
+/// Database failures.
+pub async fn tell_registered(
+    conn: &mut AsyncPgConnection,
+    user: &User,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    let event = copy_of(user, &[]);
+    outbox::emit(conn, SERVICE, &event, now).await.map(|_| ())
 }
 
 /// Tells the others how the user is now; the version must have been raised before.

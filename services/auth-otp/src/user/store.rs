@@ -2,13 +2,18 @@
 
 use chrono::{DateTime, Utc};
 use common_types::{Language, PhoneNumber};
+use diesel::IntoSql;
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{BigInt, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::model::{Standing, User};
-use crate::schema::{memberships, organizations, user_groups, users};
+use crate::call::call;
+use crate::schema::{user_groups, users};
+
+const STANDINGS_OF: &str = "SELECT membership_id, organization_id, organization_number, clinic_role, content_role \
+    FROM standings_of";
 
 diesel::define_sql_function! {
     /// PostgreSQL's lower().
@@ -37,6 +42,7 @@ pub(crate) struct UserRow {
     last_login_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     tokens_not_before: i64,
+    managed_by: Option<Uuid>,
 }
 
 impl From<UserRow> for User {
@@ -61,6 +67,7 @@ impl From<UserRow> for User {
             last_login_at: row.last_login_at,
             created_at: row.created_at,
             tokens_not_before: row.tokens_not_before,
+            managed_by: row.managed_by,
         }
     }
 }
@@ -222,19 +229,6 @@ pub(crate) async fn update_tokens_not_before(
         .map(|_| ())
 }
 
-/// Notes a login: time, and no password failures any more.
-pub(crate) async fn update_last_login(
-    conn: &mut AsyncPgConnection,
-    id: Uuid,
-    now: DateTime<Utc>,
-) -> QueryResult<()> {
-    diesel::update(users::table.find(id))
-        .set((users::last_login_at.eq(now), users::password_failures.eq(0)))
-        .execute(conn)
-        .await
-        .map(|_| ())
-}
-
 pub(crate) async fn add_password_failure(
     conn: &mut AsyncPgConnection,
     id: Uuid,
@@ -263,19 +257,14 @@ pub(crate) async fn update_password(
         .map(|_| ())
 }
 
-pub(crate) async fn insert_group(
+/// The e-mail of an account that is being made.
+pub(crate) async fn update_email(
     conn: &mut AsyncPgConnection,
-    user: Uuid,
-    group: i32,
-    now: DateTime<Utc>,
+    id: Uuid,
+    email: &str,
 ) -> QueryResult<()> {
-    diesel::insert_into(user_groups::table)
-        .values((
-            user_groups::user_id.eq(user),
-            user_groups::group_number.eq(group),
-            user_groups::created_at.eq(now),
-        ))
-        .on_conflict_do_nothing()
+    diesel::update(users::table.find(id))
+        .set(users::email.eq(email))
         .execute(conn)
         .await
         .map(|_| ())
@@ -290,37 +279,36 @@ pub(crate) async fn list_groups(conn: &mut AsyncPgConnection, user: Uuid) -> Que
         .await
 }
 
-type StandingRow = (Uuid, Uuid, i64, Option<String>, Option<String>);
+/// A standing as the database's function `standings_of` tells it, as a row or as JSON.
+#[derive(Debug, Queryable, serde::Deserialize)]
+pub(crate) struct StandingRow {
+    membership_id: Uuid,
+    organization_id: Uuid,
+    organization_number: i64,
+    clinic_role: Option<String>,
+    content_role: Option<String>,
+}
 
-fn standing(row: StandingRow) -> Standing {
-    let (membership_id, organization_id, organization_number, clinic_role, content_role) = row;
-    Standing {
-        membership_id,
-        organization_id,
-        organization_number,
-        clinic_role: clinic_role.and_then(|role| role.parse().ok()),
-        content_role: content_role.and_then(|role| role.parse().ok()),
+impl From<StandingRow> for Standing {
+    fn from(row: StandingRow) -> Self {
+        Self {
+            membership_id: row.membership_id,
+            organization_id: row.organization_id,
+            organization_number: row.organization_number,
+            clinic_role: row.clinic_role.and_then(|role| role.parse().ok()),
+            content_role: row.content_role.and_then(|role| role.parse().ok()),
+        }
     }
 }
 
-/// The user's memberships in active organisations, the first joined first.
+/// The user's living memberships in active organisations: the first joined first, a personal organisation last.
 pub(crate) async fn list_standings(
     conn: &mut AsyncPgConnection,
     user: Uuid,
 ) -> QueryResult<Vec<Standing>> {
-    let rows: Vec<StandingRow> = memberships::table
-        .inner_join(organizations::table.on(organizations::id.eq(memberships::organization_id)))
-        .filter(memberships::user_id.eq(user))
-        .filter(organizations::is_active)
-        .order((memberships::joined_at, memberships::number))
-        .select((
-            memberships::id,
-            memberships::organization_id,
-            organizations::number,
-            memberships::clinic_role,
-            memberships::content_role,
-        ))
+    type Row = (SqlUuid, SqlUuid, BigInt, Nullable<Text>, Nullable<Text>);
+    let rows: Vec<StandingRow> = call::<Row, _>(STANDINGS_OF, (user.into_sql::<SqlUuid>(),))
         .load(conn)
         .await?;
-    Ok(rows.into_iter().map(standing).collect())
+    Ok(rows.into_iter().map(Standing::from).collect())
 }

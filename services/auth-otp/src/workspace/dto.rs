@@ -30,6 +30,8 @@ pub struct WorkspaceResponse {
     pub created_at: DateTime<Utc>,
     /// When it was changed.
     pub updated_at: DateTime<Utc>,
+    /// Projects in it, closed ones included.
+    pub project_count: i64,
 }
 
 impl From<WorkspaceRow> for WorkspaceResponse {
@@ -45,6 +47,7 @@ impl From<WorkspaceRow> for WorkspaceResponse {
             is_active: row.is_active,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            project_count: row.project_count,
         }
     }
 }
@@ -68,7 +71,7 @@ pub struct WorkspaceRequest {
 #[derive(Debug, Default, Deserialize)]
 pub struct WorkspaceFilter {
     /// The organisation's number.
-    pub organization: Option<i64>,
+    pub organization: Option<String>,
     /// Open or closed ones.
     pub is_active: Option<String>,
 }

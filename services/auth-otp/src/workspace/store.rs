@@ -35,6 +35,8 @@ pub struct WorkspaceRow {
     pub created_at: DateTime<Utc>,
     /// When it was changed.
     pub updated_at: DateTime<Utc>,
+    /// Projects in it, as content counted last.
+    pub project_count: i64,
 }
 
 #[derive(Insertable)]
@@ -64,7 +66,7 @@ pub(crate) struct WorkspaceChanges {
 pub(crate) struct WorkspaceQuery<'a> {
     /// Only organisations of this member; `None` for superusers.
     pub(crate) seen_by: Option<Uuid>,
-    pub(crate) organization: Option<i64>,
+    pub(crate) organization: Option<Uuid>,
     pub(crate) is_active: Option<bool>,
     pub(crate) search: Option<&'a str>,
     pub(crate) ordering: &'a str,
@@ -87,6 +89,7 @@ macro_rules! workspace_columns {
             workspaces::version,
             workspaces::created_at,
             workspaces::updated_at,
+            workspaces::project_count,
         )
     };
 }
@@ -163,6 +166,26 @@ pub(crate) async fn update_workspace(
         .map(|_| ())
 }
 
+/// Keeps a count unless a newer one is there. A workspace that is gone needs none.
+pub(crate) async fn set_project_count(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    count: i64,
+    version: i64,
+) -> QueryResult<()> {
+    let older = workspaces::table
+        .find(id)
+        .filter(workspaces::project_count_version.lt(version));
+    diesel::update(older)
+        .set((
+            workspaces::project_count.eq(count),
+            workspaces::project_count_version.eq(version),
+        ))
+        .execute(conn)
+        .await
+        .map(|_| ())
+}
+
 pub(crate) async fn delete_workspace(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<()> {
     diesel::delete(workspaces::table.find(id))
         .execute(conn)
@@ -181,11 +204,12 @@ pub(crate) async fn list_workspaces(
             if let Some(user) = query.seen_by {
                 let own = memberships::table
                     .filter(memberships::user_id.eq(user))
+                    .filter(memberships::is_active)
                     .select(memberships::organization_id);
                 list = list.filter(workspaces::organization_id.eq_any(own));
             }
-            if let Some(number) = query.organization {
-                list = list.filter(organizations::number.eq(number));
+            if let Some(organization) = query.organization {
+                list = list.filter(workspaces::organization_id.eq(organization));
             }
             if let Some(is_active) = query.is_active {
                 list = list.filter(workspaces::is_active.eq(is_active));

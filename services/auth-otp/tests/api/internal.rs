@@ -215,7 +215,7 @@ async fn api_keys_are_introspected_until_revoked() {
         (&known["active"], &known["name"]),
         (&json!(true), &json!("SOAPify"))
     );
-    assert_eq!(known["scopes"], json!(["soapify"]));
+    assert_eq!(known["scopes"], json!(["soapify.read"]));
     assert_eq!(ask("tk_other").await.expect(200)["active"], false);
     let command: Vec<String> = ["api-keys", "revoke", &text(&known, "id")]
         .map(str::to_owned)

@@ -1,20 +1,44 @@
 //! The real server over HTTP, with real PostgreSQL and Redis; `integrations` is a recording peer.
 #![allow(clippy::unwrap_used)]
 
+mod a20;
+mod api_keys;
 mod chelseru;
 mod contexor;
+mod defaults;
+mod devices;
 mod events;
+mod factor;
+mod foreign;
 mod harness;
 mod internal;
+mod invitation_shield;
+mod invitations;
 mod keys;
+mod lists;
 mod organizations;
 mod otp;
+mod passwords;
+mod phone;
+mod process;
 mod q_a1;
 mod q_a2;
+mod q_a3;
 mod q_a4;
 mod q_a5;
+mod q_a5_crash;
 mod q_a6;
+mod q_a6_flush;
 mod roles;
+mod scale;
 mod sessions;
 mod setup;
+mod shield;
+mod shield_attack;
 mod staff;
+mod staff_accounts;
+mod staff_bell;
+mod staff_users;
+mod v1;
+mod voice;
+mod workspaces;

@@ -1,4 +1,4 @@
-//! The OTP tests of Contexor (A19), by their names, over HTTP. `test_hash_code` and `test_verify_hash` stand beside
+//! The OTP tests of Contexor (A19), by their names after `a19_`, over HTTP. `a19_test_hash_code` and `a19_test_verify_hash` stand beside
 //! the hash itself, in `src/code/model.rs`.
 
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::harness::{App, E164, PHONE};
 
 #[tokio::test]
-async fn test_issue_otp_success() {
+async fn a19_test_issue_otp_success() {
     let app = App::start().await;
     let body = app
         .post("/api/auth/otp/request/", json!({"phone_number": PHONE}))
@@ -25,7 +25,7 @@ async fn test_issue_otp_success() {
 }
 
 #[tokio::test]
-async fn test_issue_otp_rate_limit() {
+async fn a19_test_issue_otp_rate_limit() {
     let app = App::start().await;
     app.post("/api/auth/otp/request/", json!({"phone_number": PHONE}))
         .await
@@ -49,7 +49,7 @@ async fn test_issue_otp_rate_limit() {
 }
 
 #[tokio::test]
-async fn test_issue_otp_invalidates_previous() {
+async fn a19_test_issue_otp_invalidates_previous() {
     let app = App::start().await;
     app.post("/api/auth/otp/request/", json!({"phone_number": PHONE}))
         .await
@@ -79,7 +79,7 @@ async fn test_issue_otp_invalidates_previous() {
 }
 
 #[tokio::test]
-async fn test_verify_otp_success() {
+async fn a19_test_verify_otp_success() {
     let app = App::start().await;
     let first = app.log_in(PHONE).await;
     assert_eq!(first["message"], "Successfully registered");
@@ -93,7 +93,7 @@ async fn test_verify_otp_success() {
 }
 
 #[tokio::test]
-async fn test_verify_otp_invalid_code() {
+async fn a19_test_verify_otp_invalid_code() {
     let app = App::start().await;
     app.post("/api/auth/otp/request/", json!({"phone_number": PHONE}))
         .await
@@ -112,7 +112,7 @@ async fn test_verify_otp_invalid_code() {
 }
 
 #[tokio::test]
-async fn test_verify_otp_max_attempts() {
+async fn a19_test_verify_otp_max_attempts() {
     let app = App::start().await;
     app.post("/api/auth/otp/request/", json!({"phone_number": PHONE}))
         .await
@@ -145,7 +145,7 @@ async fn test_verify_otp_max_attempts() {
 }
 
 #[tokio::test]
-async fn test_verify_otp_expired() {
+async fn a19_test_verify_otp_expired() {
     let app = App::start().await;
     app.post("/api/auth/otp/request/", json!({"phone_number": PHONE}))
         .await
@@ -163,7 +163,7 @@ async fn test_verify_otp_expired() {
 }
 
 #[tokio::test]
-async fn test_verify_otp_no_code_issued() {
+async fn a19_test_verify_otp_no_code_issued() {
     let app = App::start().await;
     let body = app
         .post(

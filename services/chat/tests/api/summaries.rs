@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use service_testing::{eventually, published_events};
+use service_testing::{eventually_stepping, published_events};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
     matchers::{header_exists, method, path},
@@ -60,9 +60,8 @@ async fn ended(clinic: &Clinic, job: &str) -> Value {
         )
         .await
     };
-    eventually(Duration::from_secs(20), async || {
-        // The clock stands still: what waits for its next try is brought forward.
-        clinic.service.clock.advance(chrono::TimeDelta::seconds(10));
+    let (clock, step) = (&clinic.service.clock, chrono::TimeDelta::seconds(10));
+    eventually_stepping(clock, step, Duration::from_secs(30), async || {
         matches!(
             read().await["status"].as_str(),
             Some("completed" | "failed")

@@ -1,6 +1,10 @@
 //! Creating, changing and deleting projects.
 
+use chrono::{DateTime, Utc};
+use common_types::events::content::WorkspaceProjectsCounted;
 use diesel_async::AsyncPgConnection;
+use service_events::outbox;
+use service_http::ServiceDefinition as _;
 use uuid::Uuid;
 
 use super::{
@@ -8,7 +12,7 @@ use super::{
     error::ProjectError,
     store::{self, NewProject, ProjectChange},
 };
-use crate::{AppState, actor::Actor, directory::store as directory, trail};
+use crate::{AppState, ContentService, actor::Actor, directory::store as directory, trail};
 
 /// A new project of the actor's organisation.
 pub(crate) async fn create_project(
@@ -36,9 +40,11 @@ pub(crate) async fn create_project(
             };
             let row = store::insert_project(conn, &new).await?;
             trail::record_action(conn, actor, "project.created", "project", row.id, now).await?;
+            tell_counts(conn, actor, [row.workspace_id], now).await?;
             only(conn, row).await
         })
         .await
+        .inspect(|_| state.stack.outbox.wake())
 }
 
 /// Changes what the request names.
@@ -65,13 +71,21 @@ pub(crate) async fn update_project(
                 is_active: request.is_active,
                 updated_at: now,
             };
+            let before = store::lock_project(conn, actor.organization_id, number)
+                .await?
+                .ok_or(ProjectError::NotFound)?;
             let row = store::update_project(conn, actor.organization_id, number, &change)
                 .await?
                 .ok_or(ProjectError::NotFound)?;
             trail::record_action(conn, actor, "project.updated", "project", row.id, now).await?;
+            if row.workspace_id != before.workspace_id {
+                let moved = [before.workspace_id, row.workspace_id];
+                tell_counts(conn, actor, moved, now).await?;
+            }
             only(conn, row).await
         })
         .await
+        .inspect(|_| state.stack.outbox.wake())
 }
 
 /// Deletes a project without contents.
@@ -85,13 +99,37 @@ pub(crate) async fn delete_project(
         .stack
         .db
         .transaction(async |conn| {
-            let id = store::delete_project(conn, actor.organization_id, number)
+            let row = store::delete_project(conn, actor.organization_id, number)
                 .await?
                 .ok_or(ProjectError::NotFound)?;
-            trail::record_action(conn, actor, "project.deleted", "project", id, now).await?;
-            Ok(())
+            trail::record_action(conn, actor, "project.deleted", "project", row.id, now).await?;
+            tell_counts(conn, actor, [row.workspace_id], now).await
         })
         .await
+        .inspect(|()| state.stack.outbox.wake())
+}
+
+/// Tells how many projects these workspaces have now; in the order of their ids, so that two moves never wait for each
+/// other.
+async fn tell_counts<const N: usize>(
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    mut workspaces: [Uuid; N],
+    now: DateTime<Utc>,
+) -> Result<(), ProjectError> {
+    workspaces.sort_unstable();
+    for workspace_id in workspaces {
+        let (aggregate_version, project_count) = store::count_projects(conn, workspace_id).await?;
+        let event = WorkspaceProjectsCounted {
+            workspace_id,
+            aggregate_version,
+            organization_id: actor.organization_id,
+            project_count,
+            counted_at: now,
+        };
+        outbox::emit(conn, ContentService::NAME, &event, now).await?;
+    }
+    Ok(())
 }
 
 async fn workspace_id(

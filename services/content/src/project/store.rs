@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::ProjectResponse;
 use crate::{
     directory::store as directory,
-    schema::{contents, projects},
+    schema::{contents, projects, workspaces},
     wire::like,
 };
 
@@ -136,6 +136,44 @@ pub(crate) async fn find_project(
         .optional()
 }
 
+/// The project, locked until the transaction ends.
+pub(crate) async fn lock_project(
+    conn: &mut AsyncPgConnection,
+    organization_id: Uuid,
+    number: i64,
+) -> QueryResult<Option<ProjectRow>> {
+    projects::table
+        .filter(
+            projects::organization_id
+                .eq(organization_id)
+                .and(projects::number.eq(number)),
+        )
+        .select(ProjectRow::as_select())
+        .for_update()
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// Counts the projects of a workspace; answers version and count. The workspace's row is locked first, so that a later
+/// version never holds an older count.
+pub(crate) async fn count_projects(
+    conn: &mut AsyncPgConnection,
+    workspace_id: Uuid,
+) -> QueryResult<(i64, i64)> {
+    let version = diesel::update(workspaces::table.find(workspace_id))
+        .set(workspaces::projects_version.eq(workspaces::projects_version + 1))
+        .returning(workspaces::projects_version)
+        .get_result(conn)
+        .await?;
+    let count = projects::table
+        .filter(projects::workspace_id.eq(workspace_id))
+        .count()
+        .get_result(conn)
+        .await?;
+    Ok((version, count))
+}
+
 pub(crate) async fn find_by_slug(
     conn: &mut AsyncPgConnection,
     workspace_id: Uuid,
@@ -185,12 +223,12 @@ pub(crate) async fn delete_project(
     conn: &mut AsyncPgConnection,
     organization_id: Uuid,
     number: i64,
-) -> QueryResult<Option<Uuid>> {
+) -> QueryResult<Option<ProjectRow>> {
     let wanted = projects::organization_id
         .eq(organization_id)
         .and(projects::number.eq(number));
     diesel::delete(projects::table.filter(wanted))
-        .returning(projects::id)
+        .returning(ProjectRow::as_returning())
         .get_result(conn)
         .await
         .optional()

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use service_testing::eventually;
+use service_testing::{eventually, eventually_stepping};
 use wiremock::{
     Mock, MockServer, Request, ResponseTemplate,
     matchers::{header_exists, method, path},
@@ -52,8 +52,8 @@ async fn generate(shop: &Workshop, draft: Draft) -> Value {
 /// Waits until the job ended; the clock stands still, so what waits for its next try is brought forward.
 async fn ended(shop: &Workshop, job: &Value) -> Value {
     let path = format!("/api/ai/jobs/{job}/");
-    eventually(Duration::from_secs(20), async || {
-        shop.service.clock.advance(TimeDelta::seconds(4));
+    let (clock, step) = (&shop.service.clock, TimeDelta::seconds(4));
+    eventually_stepping(clock, step, Duration::from_secs(30), async || {
         let job = shop.get(&shop.viewer, &path).await.ok();
         matches!(job["status"].as_str(), Some("completed" | "failed"))
     })

@@ -1,4 +1,6 @@
+use common_types::events::{Event as _, content::WorkspaceProjectsCounted};
 use serde_json::json;
+use service_testing::published_events;
 
 use crate::support::{WORKSPACE, Workshop, keys, number};
 
@@ -260,4 +262,34 @@ async fn c02_a_prompt_has_the_contracts_shape() {
         .await
         .is(400);
     shop.delete(&shop.editor, &path).await.is(204);
+}
+
+/// A16: what auth-otp shows with a workspace is counted here; a newer version never holds an older count.
+#[tokio::test(flavor = "multi_thread")]
+async fn c02_projects_are_counted_for_their_workspace() {
+    let shop = Workshop::open().await;
+    let post = async |slug: &str| {
+        let body = json!({"name": slug, "slug": slug, "workspace": WORKSPACE});
+        number(
+            &shop
+                .post(&shop.writer, "/api/projects/", body)
+                .await
+                .created(),
+        )
+    };
+    let slugs = ["a", "b", "c", "d", "e"];
+    let made = futures_util::future::join_all(slugs.map(post)).await;
+    let path = format!("/api/projects/{}/", made[0]);
+    let renamed = json!({"name": "another"});
+    shop.patch(&shop.editor, &path, renamed).await.ok();
+    shop.delete(&shop.editor, &path).await.is(204);
+    let mut told: Vec<(i64, i64)> = published_events(&shop.service.stack.db)
+        .await
+        .into_iter()
+        .filter(|event| event.name == WorkspaceProjectsCounted::NAME)
+        .map(|event| event.open::<WorkspaceProjectsCounted>().unwrap())
+        .map(|event| (event.aggregate_version, event.project_count))
+        .collect();
+    told.sort_unstable();
+    assert_eq!(told, [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 4)]);
 }

@@ -9,6 +9,10 @@ use crate::providers::ai::TextError;
 pub(crate) enum AiError {
     #[error("a limit is spent")]
     LimitSpent(Box<AiLimitExceeded>),
+    #[error("a rule allows no more for {0} s")]
+    Throttled(u64),
+    #[error("the recording is larger than {0} bytes")]
+    TooLarge(u64),
     #[error("no provider")]
     NoProvider,
     #[error("the provider {0} is not known or not active")]

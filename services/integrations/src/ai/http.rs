@@ -5,7 +5,7 @@ use common_types::internal::integrations::{AiGenerateRequest, SummarizeRequest};
 use serde_json::json;
 use service_http::{ApiError, Json, ServiceCaller};
 
-use super::{error::AiError, service, summary};
+use super::{call::Call, error::AiError, service, summary};
 use crate::AppState;
 
 /// The internal answer to a refusal: 402 for a spent limit, 502 for a provider.
@@ -17,6 +17,10 @@ fn refusal(error: AiError) -> ApiError {
             "A usage limit is spent.",
         )
         .contract(serde_json::to_value(*limit).unwrap_or_default()),
+        AiError::Throttled(seconds) => ApiError::too_many(seconds),
+        AiError::TooLarge(most) => {
+            service_http::body::too_large(usize::try_from(most).unwrap_or(usize::MAX))
+        }
         AiError::NoProvider => {
             ApiError::bad_gateway("ai.no_provider", "No AI provider is configured.")
         }
@@ -49,7 +53,7 @@ pub(crate) async fn create_internal_generation(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let owner = format!("service:{}", caller.0.service());
-    let made = service::generate(&state, &owner, body.into_inner(), None)
+    let made = service::generate(&state, Call::of_service(owner, body.into_inner()), None)
         .await
         .map_err(refusal)?;
     Ok(HttpResponse::Ok().json(made.response))

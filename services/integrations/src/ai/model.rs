@@ -7,7 +7,71 @@ use uuid::Uuid;
 use crate::settings::Price;
 
 /// The windows in which limits count.
-pub(crate) const PERIODS: [&str; 2] = ["monthly", "daily"];
+const PERIODS: [&str; 2] = ["monthly", "daily"];
+/// The scope of all calls together.
+const PLATFORM: &str = "platform";
+
+/// What a call is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counter {
+    pub(crate) scope: &'static str,
+    pub(crate) scope_id: Uuid,
+    pub(crate) organization_id: Uuid,
+    pub(crate) period: &'static str,
+}
+
+/// The counters of a call in the order in which they are locked; the one that all calls share comes last, so that it is held
+/// for the shortest time.
+pub(crate) fn counters(
+    organization_id: Uuid,
+    workspace: Option<Uuid>,
+    user: Option<Uuid>,
+) -> Vec<Counter> {
+    let scopes = [
+        Some(("organization", organization_id)),
+        workspace.map(|id| ("workspace", id)),
+        user.map(|id| ("user", id)),
+    ];
+    let mut all: Vec<Counter> = scopes
+        .into_iter()
+        .flatten()
+        .flat_map(|(scope, scope_id)| {
+            PERIODS.map(|period| Counter {
+                scope,
+                scope_id,
+                organization_id,
+                period,
+            })
+        })
+        .collect();
+    all.push(Counter {
+        scope: PLATFORM,
+        scope_id: Uuid::nil(),
+        organization_id: Uuid::nil(),
+        period: "daily",
+    });
+    all
+}
+
+/// The bound on what all calls together cost in a day; 0 is none.
+pub(crate) fn platform_limit(daily_spend_micros: i64) -> Option<Limit> {
+    (daily_spend_micros > 0).then(|| Limit {
+        scope: PLATFORM.to_owned(),
+        scope_id: Uuid::nil(),
+        period: "daily".to_owned(),
+        requests: None,
+        tokens: None,
+        cost_micros: Some(daily_spend_micros),
+    })
+}
+
+/// Whether a text can be a model's name; nothing else is sent to a provider or written into a log.
+pub(crate) fn is_model_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._:/".contains(&byte))
+}
 
 /// First day of the window that holds `at`.
 pub(crate) fn window_start(period: &str, at: DateTime<Utc>) -> NaiveDate {

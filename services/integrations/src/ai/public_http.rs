@@ -1,17 +1,28 @@
 //! `POST /api/integrations/ai/generate/` (I04).
 
+use std::convert::Infallible;
+
 use actix_web::{HttpResponse, http::StatusCode, web};
-use common_types::internal::integrations::AiGenerateRequest;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream as streams};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use service_http::{
-    Allowed, ApiError, Json, OrganizationMember, Query, idempotency::OptionalKey, text,
+    Allowed, ApiError, JsonBytes, OrganizationMember, Query, idempotency::OptionalKey, text,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{error::AiError, service};
-use crate::{AppState, providers::ai::TextError};
+use super::{
+    call::{Bill, Call},
+    error::AiError,
+    prompts, service,
+    stream::{self, Part, Streaming},
+};
+use crate::{
+    AppState, log,
+    providers::ai::{ChatMessage, Role, TextError},
+};
 
 /// Body of `ai/generate/`.
 #[derive(Deserialize, ToSchema)]
@@ -32,69 +43,18 @@ pub(crate) struct GenerateRequest {
     #[serde(default)]
     #[schema(value_type = Object)]
     patient_context: Option<Value>,
+    /// Whether the text is handed over as it is made, by server-sent events: `{"delta"}` … `{"done": true, "usage", "model"}`.
+    #[serde(default)]
+    stream: bool,
 }
 
 /// `?provider=`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct GenerateQuery {
-    provider: Option<String>,
+    pub(super) provider: Option<String>,
 }
 
-const LIMIT_SPENT: &str = "تعداد درخواست‌ها بیش از حد مجاز است";
-
-/// The instruction of a medical analysis; `None` for the general kind.
-fn instruction(analysis: &str) -> Option<&'static str> {
-    Some(match analysis {
-        "symptoms" => {
-            "شما دستیار پزشک هستید. علائم بیمار را تحلیل و پرسش‌های تکمیلی و فوریت‌ها را فهرست کنید. تشخیص قطعی ندهید."
-        }
-        "diagnosis" => {
-            "شما دستیار پزشک هستید. تشخیص‌های افتراقی محتمل را با دلیل فهرست کنید. تصمیم با پزشک است."
-        }
-        "prescription" => {
-            "شما دستیار پزشک هستید. نسخه را از نظر تداخل، دوز و حساسیت بررسی کنید. تصمیم با پزشک است."
-        }
-        _ => return None,
-    })
-}
-
-/// The lines about the patient that stand above the prompt.
-fn context(context: Option<&Value>) -> String {
-    let Some(Value::Object(members)) = context else {
-        return String::new();
-    };
-    let mut lines = String::new();
-    for (name, words) in [
-        ("age", "سن"),
-        ("gender", "جنسیت"),
-        ("medical_history", "سابقه پزشکی"),
-        ("medications", "داروها"),
-        ("allergies", "حساسیت‌ها"),
-    ] {
-        let value = match members.get(name) {
-            None | Some(Value::Null) => continue,
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Array(items)) => items
-                .iter()
-                .map(|item| {
-                    item.as_str()
-                        .map_or_else(|| item.to_string(), str::to_owned)
-                })
-                .collect::<Vec<_>>()
-                .join("، "),
-            Some(other) => other.to_string(),
-        };
-        lines.push_str(&format!("{words}: {value}\n"));
-    }
-    lines
-}
-
-fn checked(
-    body: GenerateRequest,
-    organization_id: Uuid,
-    user: Uuid,
-    key: String,
-) -> Result<AiGenerateRequest, ApiError> {
+fn checked(body: GenerateRequest, bill: Bill) -> Result<Call, ApiError> {
     let refuse = |field: &str, message| Err(ApiError::invalid().field(field, message));
     let longest = |value: &str, max: usize| value.chars().count() > max;
     if body.prompt.trim().is_empty() {
@@ -129,35 +89,123 @@ fn checked(
         );
     }
     let analysis = body.analysis_type.as_deref().unwrap_or("general");
-    let medical = instruction(analysis);
-    if medical.is_none() && analysis != "general" {
+    if !prompts::KINDS.contains(&analysis) {
         return refuse("analysis_type", text::not_a_choice(analysis));
     }
-    let about = context(body.patient_context.as_ref());
+    let medical = prompts::instruction(analysis);
+    let about = prompts::context(body.patient_context.as_ref());
     let prompt = if about.is_empty() {
         body.prompt
     } else {
         format!("{about}\n{}", body.prompt)
     };
-    Ok(AiGenerateRequest {
-        purpose: format!("analysis_{analysis}"),
-        prompt,
-        // An analysis keeps its own instruction, temperature and length, whatever the caller asks for.
-        system_prompt: medical.map(str::to_owned).or(body.system_prompt),
-        max_tokens: if medical.is_some() { 1_500 } else { max_tokens },
-        temperature: if medical.is_some() { 0.3 } else { temperature },
+    // An analysis keeps its own instruction, temperature and length, whatever the caller asks for.
+    let system = medical.map(str::to_owned).or(body.system_prompt);
+    let mut messages = Vec::new();
+    messages.extend(
+        system
+            .filter(|text| !text.trim().is_empty())
+            .map(|content| ChatMessage {
+                role: Role::System,
+                content,
+            }),
+    );
+    messages.push(ChatMessage {
+        role: Role::User,
+        content: prompt,
+    });
+    Ok(Call {
+        bill: Bill {
+            purpose: format!("analysis_{analysis}"),
+            ..bill
+        },
+        messages,
+        max_tokens: if medical.is_some() {
+            prompts::MAX_TOKENS
+        } else {
+            max_tokens
+        },
+        temperature: if medical.is_some() {
+            prompts::TEMPERATURE
+        } else {
+            temperature
+        },
+        top_p: None,
+        stop: Vec::new(),
         model: body.model.filter(|model| !model.is_empty()),
         language: None,
-        user_id: Some(user),
-        organization_id,
-        workspace_id: None,
-        content_id: None,
-        reservation_key: key,
     })
 }
 
-fn refused(status: StatusCode, code: &'static str, words: &str) -> ApiError {
+/// The bill of a member of an organisation.
+pub(super) fn bill_of(caller: &Allowed<OrganizationMember>) -> Result<Bill, ApiError> {
+    let organization = caller.org.ok_or_else(ApiError::permission_denied)?;
+    let mut bill = Bill::new(format!("user:{}", caller.sub), "general", organization);
+    bill.user_id = Some(caller.sub);
+    Ok(bill)
+}
+
+fn bare(status: StatusCode, code: &'static str, words: &str) -> ApiError {
     ApiError::new(status, code, words).bare(json!({"success": false, "error": words}))
+}
+
+/// The words of a provider that failed, as helssa gives them.
+fn words_of(error: &TextError) -> String {
+    match error {
+        TextError::Refused { message, .. } => message.clone(),
+        other => format!("خطا در ارتباط با سرویس AI: {}", other.code()),
+    }
+}
+
+/// A refusal in helssa's shape (wire.md 3.7, 9.4).
+pub(super) fn refusal(error: AiError) -> ApiError {
+    match error {
+        AiError::LimitSpent(_) => bare(
+            StatusCode::TOO_MANY_REQUESTS,
+            "ai.limit_spent",
+            log::LIMIT_REACHED,
+        ),
+        AiError::Throttled(seconds) => bare(
+            StatusCode::TOO_MANY_REQUESTS,
+            "request.throttled",
+            log::LIMIT_REACHED,
+        )
+        .retry_after(seconds),
+        AiError::UnknownProvider(slug) => {
+            let words = format!("Provider {slug} not found or inactive");
+            // The status of the contract (wire.md 3.7), though the mistake is the caller's.
+            bare(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "ai.unknown_provider",
+                &words,
+            )
+        }
+        AiError::NoProvider => {
+            let words = "خطا در ارتباط با سرویس AI: no provider is configured";
+            bare(StatusCode::BAD_REQUEST, "ai.no_provider", words)
+        }
+        AiError::Provider(error) => {
+            let code = match &error {
+                TextError::Refused { .. } => "ai.provider_refused",
+                _ => "ai.provider_failed",
+            };
+            bare(StatusCode::BAD_REQUEST, code, &words_of(&error))
+        }
+        AiError::InFlight => ApiError::conflict(
+            "ai.in_flight",
+            "The first call with this key is still running.",
+        )
+        .retry_after(1),
+        AiError::AnswerGone => ApiError::conflict(
+            "ai.answer_gone",
+            "The answer of this call is no longer kept.",
+        ),
+        AiError::TooLarge(most) => {
+            service_http::body::too_large(usize::try_from(most).unwrap_or(usize::MAX))
+        }
+        AiError::Invalid(field, reason) => ApiError::invalid().field(field, reason),
+        AiError::Unexpected(cause) => ApiError::internal(cause),
+    }
 }
 
 /// Makes a text. Only members of an organisation, whose limits it counts against.
@@ -168,61 +216,62 @@ pub(crate) async fn generate_text(
     caller: Allowed<OrganizationMember>,
     key: OptionalKey,
     query: Query<GenerateQuery>,
-    body: Json<GenerateRequest>,
+    body: JsonBytes<GenerateRequest>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let organization = caller.org.ok_or_else(ApiError::permission_denied)?;
-    let key = key.0.unwrap_or_else(|| Uuid::now_v7().to_string());
-    let request = checked(body.into_inner(), organization, caller.sub, key)?;
-    let owner = format!("user:{}", caller.sub);
-    match service::generate(&state, &owner, request, query.provider.as_deref()).await {
-        Ok(made) => Ok(HttpResponse::Ok().json(json!({
-            "success": true,
-            "text": made.response.text,
-            "usage": made.raw_usage,
-            "model": made.response.model,
-            "provider": made.response.provider,
-        }))),
-        Err(AiError::LimitSpent(_)) => Err(refused(
-            StatusCode::TOO_MANY_REQUESTS,
-            "ai.limit_spent",
-            LIMIT_SPENT,
-        )),
-        Err(AiError::UnknownProvider(slug)) => {
-            let words = format!("Provider {slug} not found or inactive");
-            Err(refused(
-                StatusCode::BAD_REQUEST,
-                "ai.unknown_provider",
-                &words,
-            ))
-        }
-        Err(AiError::NoProvider) => {
-            let words = "خطا در ارتباط با سرویس AI: no provider is configured";
-            Err(refused(StatusCode::BAD_REQUEST, "ai.no_provider", words))
-        }
-        Err(AiError::Provider(TextError::Refused { message, .. })) => Err(refused(
-            StatusCode::BAD_REQUEST,
-            "ai.provider_refused",
-            &message,
-        )),
-        Err(AiError::Provider(error)) => {
-            let words = format!("خطا در ارتباط با سرویس AI: {}", error.code());
-            Err(refused(
-                StatusCode::BAD_REQUEST,
-                "ai.provider_failed",
-                &words,
-            ))
-        }
-        Err(AiError::InFlight) => Err(ApiError::conflict(
-            "ai.in_flight",
-            "The first call with this key is still running.",
-        )
-        .retry_after(1)),
-        Err(AiError::AnswerGone) => Err(ApiError::conflict(
-            "ai.answer_gone",
-            "The answer of this call is no longer kept.",
-        )),
-        Err(AiError::Invalid(field, reason)) => Err(ApiError::invalid().field(field, reason)),
-        Err(AiError::Unexpected(cause)) => Err(ApiError::internal(cause)),
+    let mut bill = bill_of(&caller)?;
+    if let Some(key) = key.0 {
+        bill.keyed(&key, &body.bytes);
     }
+    let body = body.value;
+    let streamed = body.stream;
+    let call = checked(body, bill)?;
+    let provider = query.provider.as_deref();
+    if streamed {
+        let text = stream::stream(&state, call, provider)
+            .await
+            .map_err(refusal)?;
+        return Ok(events(text));
+    }
+    let made = service::generate(&state, call, provider)
+        .await
+        .map_err(refusal)?;
+    Ok(HttpResponse::Ok().json(json!({
+        "success": true,
+        "text": made.response.text,
+        "usage": made.raw_usage,
+        "model": made.response.model,
+        "provider": made.response.provider,
+    })))
+}
+
+/// A text as server-sent events.
+fn events(text: Streaming) -> HttpResponse {
+    let provider = text.provider;
+    let parts = streams::unfold(text.parts, |mut parts| async move {
+        let part = parts.recv().await?;
+        Some((part, parts))
+    });
+    let body = parts.map(move |part| {
+        let data = match part {
+            Part::Text(delta) => json!({"delta": delta}),
+            Part::End { model, usage, .. } => {
+                json!({"done": true, "success": true, "usage": usage, "model": model, "provider": provider})
+            }
+            Part::Broken(error) => {
+                json!({"done": true, "success": false, "error": words_of(&error)})
+            }
+        };
+        Ok::<_, Infallible>(Bytes::from(format!("data: {data}\n\n")))
+    });
+    HttpResponse::Ok()
+        .content_type("text/event-stream; charset=utf-8")
+        .insert_header(("Cache-Control", "no-cache"))
+        .insert_header(("X-Accel-Buffering", "no"))
+        .streaming(body)
+}
+
+/// A call's id where a caller may need one.
+pub(crate) fn call_name(id: Uuid) -> String {
+    format!("chatcmpl-{}", id.simple())
 }

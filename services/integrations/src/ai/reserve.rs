@@ -1,18 +1,19 @@
 //! Reserving before a call, exact under parallel calls.
 
 use chrono::TimeDelta;
-use common_types::internal::integrations::{AiGenerateRequest, AiGenerateResponse, AiUsage};
+use common_types::internal::integrations::{AiGenerateResponse, AiLimitExceeded, AiUsage};
 use diesel_async::AsyncPgConnection;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    call::Bill,
     error::AiError,
-    model::{self, Amount, PERIODS},
-    service::{Generated, Maker},
+    model::{self, Amount, Counter},
+    service::Generated,
     store::{self, CallRow, NewCall},
 };
-use crate::{AppState, providers::ai::estimate_tokens, settings::Price};
+use crate::{AppState, settings::Price};
 
 /// Price of a model; an unknown one costs what `default` says.
 pub(super) fn price(state: &AppState, model: &str) -> Price {
@@ -27,16 +28,14 @@ pub(super) fn price(state: &AppState, model: &str) -> Price {
         })
 }
 
-/// The scopes of a call, in the order in which their counters are locked.
-pub(super) fn scopes(
-    organization: Uuid,
-    workspace: Option<Uuid>,
-    user: Option<Uuid>,
-) -> Vec<(&'static str, Uuid)> {
-    let mut all = vec![("organization", organization)];
-    all.extend(workspace.map(|id| ("workspace", id)));
-    all.extend(user.map(|id| ("user", id)));
-    all
+/// What a call may use at most, and who is asked first.
+pub(super) struct Ticket {
+    pub(super) provider: String,
+    pub(super) model: String,
+    pub(super) tokens: i64,
+    pub(super) cost_micros: i64,
+    /// How long the call may run before its reservation is given back.
+    pub(super) lifetime: TimeDelta,
 }
 
 /// What a reservation found.
@@ -50,56 +49,38 @@ pub(super) enum Reservation {
 /// Reserves for a call, or finds the answer that the same key had.
 pub(super) async fn reserve(
     state: &AppState,
-    owner: &str,
-    request: &AiGenerateRequest,
-    makers: &[Maker],
+    bill: &Bill,
+    ticket: &Ticket,
 ) -> Result<Reservation, AiError> {
+    if bill.reservation_key.is_empty() || bill.reservation_key.len() > 255 {
+        return Err(AiError::Invalid(
+            "reservation_key",
+            "1 to 255 characters are expected.".to_owned(),
+        ));
+    }
     let now = state.now();
-    let (first, client) = makers.first().ok_or(AiError::NoProvider)?;
-    let model = request
-        .model
-        .clone()
-        .unwrap_or_else(|| client.default_model().to_owned());
-    let prompt_tokens = estimate_tokens(&request.prompt)
-        + estimate_tokens(request.system_prompt.as_deref().unwrap_or(""));
-    let completion_tokens = i64::from(request.max_tokens);
-    let reserved_cost_micros = makers
-        .iter()
-        .map(|(_, client)| {
-            request
-                .model
-                .as_deref()
-                .unwrap_or_else(|| client.default_model())
-        })
-        .map(|model| model::cost(price(state, model), prompt_tokens, completion_tokens))
-        .max()
-        .unwrap_or(0);
-    let timeout =
-        TimeDelta::seconds(i64::try_from(state.settings.ai.timeout_seconds).unwrap_or(60));
     let new = NewCall {
         id: Uuid::now_v7(),
-        owner: owner.to_owned(),
-        reservation_key: request.reservation_key.clone(),
-        organization_id: request.organization_id,
-        workspace_id: request.workspace_id,
-        user_id: request.user_id,
-        content_id: request.content_id,
-        purpose: request.purpose.clone(),
+        owner: bill.owner.clone(),
+        reservation_key: bill.reservation_key.clone(),
+        organization_id: bill.organization_id,
+        workspace_id: bill.workspace_id,
+        user_id: bill.user_id,
+        content_id: bill.content_id,
+        purpose: bill.purpose.clone(),
         state: "reserved",
-        provider: first.slug.clone(),
-        model,
-        reserved_tokens: prompt_tokens + completion_tokens,
-        reserved_cost_micros,
+        provider: ticket.provider.clone(),
+        model: ticket.model.clone(),
+        reserved_tokens: ticket.tokens,
+        reserved_cost_micros: ticket.cost_micros,
         created_at: now,
-        expires_at: now
-            + timeout * i32::try_from(makers.len()).unwrap_or(1)
-            + TimeDelta::seconds(60),
+        expires_at: now + ticket.lifetime + TimeDelta::seconds(60),
     };
     state
         .stack
         .db
         .transaction(async |conn| {
-            if let Some(known) = store::lock_call(conn, owner, &request.reservation_key).await? {
+            if let Some(known) = store::lock_call(conn, &bill.owner, &bill.reservation_key).await? {
                 match known.state.as_str() {
                     "succeeded" => {
                         return Ok(Reservation::Answered(Box::new(kept_answer(state, &known)?)));
@@ -126,38 +107,38 @@ async fn hold(
     call: &NewCall,
 ) -> Result<(), AiError> {
     let now = state.now();
-    let scopes = scopes(call.organization_id, call.workspace_id, call.user_id);
     let reserved = Amount {
         requests: 1,
         tokens: call.reserved_tokens,
         cost_micros: call.reserved_cost_micros,
     };
-    let mut counted = Vec::new();
-    for (scope, id) in &scopes {
-        for period in PERIODS {
-            let start = model::window_start(period, now);
-            let held = store::add_to_counter(
-                conn,
-                scope,
-                *id,
-                call.organization_id,
-                period,
-                start,
-                reserved,
-            )
-            .await?;
-            let used = Amount {
-                requests: held.requests - reserved.requests,
-                tokens: held.tokens - reserved.tokens,
-                cost_micros: held.cost_micros - reserved.cost_micros,
-            };
-            counted.push((*scope, *id, period, used));
-        }
+    let counters = model::counters(call.organization_id, call.workspace_id, call.user_id);
+    let mut counted: Vec<(Counter, Amount)> = Vec::with_capacity(counters.len());
+    for counter in counters {
+        let start = model::window_start(counter.period, now);
+        let held = store::add_to_counter(conn, counter, start, reserved).await?;
+        let used = Amount {
+            requests: held.requests - reserved.requests,
+            tokens: held.tokens - reserved.tokens,
+            cost_micros: held.cost_micros - reserved.cost_micros,
+        };
+        counted.push((counter, used));
     }
-    let limits = store::list_limits(conn, call.organization_id, &scopes).await?;
-    let spent = limits.iter().find_map(|limit| {
-        let (.., used) = counted.iter().find(|(scope, id, period, _)| {
-            *scope == limit.scope && *id == limit.scope_id && *period == limit.period
+    let mut limits = store::list_limits(
+        conn,
+        call.organization_id,
+        &counted
+            .iter()
+            .map(|(counter, _)| (counter.scope, counter.scope_id))
+            .collect::<Vec<_>>(),
+    )
+    .await?;
+    limits.extend(model::platform_limit(state.settings.ai.daily_spend_micros));
+    let spent: Option<AiLimitExceeded> = limits.iter().find_map(|limit| {
+        let (_, used) = counted.iter().find(|(counter, _)| {
+            counter.scope == limit.scope
+                && counter.scope_id == limit.scope_id
+                && counter.period == limit.period
         })?;
         model::exceeded(limit, *used, reserved, now)
     });
@@ -176,6 +157,7 @@ fn kept_answer(state: &AppState, call: &CallRow) -> Result<Generated, AiError> {
         total_tokens: call.total_tokens,
     };
     Ok(Generated {
+        id: call.id,
         response: AiGenerateResponse {
             text,
             model: call.model.clone(),
@@ -185,5 +167,6 @@ fn kept_answer(state: &AppState, call: &CallRow) -> Result<Generated, AiError> {
             duration_ms: call.duration_ms,
         },
         raw_usage: json!(usage),
+        finish: crate::providers::ai::Finish::Stop,
     })
 }

@@ -2,101 +2,134 @@
 
 use std::time::Instant;
 
-use common_types::internal::integrations::{AiGenerateRequest, AiGenerateResponse};
+use chrono::TimeDelta;
+use common_types::internal::integrations::AiGenerateResponse;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
+    call::Call,
     error::AiError,
-    reserve::{Reservation, reserve},
-    settle::settle,
+    makers::{Maker, makers},
+    model,
+    reserve::{Reservation, Ticket, price, reserve},
+    settle::{self, Context},
 };
 use crate::{
     AppState,
-    providers::{
-        LiveProvider,
-        ai::{TextError, TextProvider, TextRequest},
-    },
+    providers::ai::{Finish, prompt_tokens},
+    rate_rule,
 };
+
+/// How calls for texts are named in logs and rules.
+pub(crate) const TEXT: &str = "text_generation";
 
 /// An answer with what the provider itself said about its use.
 pub(crate) struct Generated {
+    pub(crate) id: Uuid,
     pub(crate) response: AiGenerateResponse,
     pub(crate) raw_usage: Value,
+    pub(crate) finish: Finish,
 }
 
-/// A provider with its client.
-pub(super) type Maker = (LiveProvider, Box<dyn TextProvider>);
-
-/// Live makers of texts, narrowed to `wanted`. Real providers come first; a stand-in never replaces one that failed.
-async fn makers(
-    state: &AppState,
-    organization: Uuid,
-    wanted: Option<&str>,
-) -> Result<Vec<Maker>, AiError> {
-    let live = state.registry.of_type(state, "ai").await?;
-    if let Some(slug) = wanted
-        && !live.iter().any(|provider| provider.slug == slug)
-    {
-        return Err(AiError::UnknownProvider(slug.to_owned()));
-    }
-    let mut makers: Vec<_> = live
-        .into_iter()
-        .filter(|provider| wanted.is_none_or(|slug| slug == provider.slug))
-        .filter_map(|provider| {
-            provider
-                .texts(state, Some(organization))
-                .map(|client| (provider, client))
-        })
-        .collect();
-    if makers
-        .iter()
-        .any(|(provider, _)| !provider.adapter.is_stand_in())
-    {
-        makers.retain(|(provider, _)| !provider.adapter.is_stand_in());
-    }
-    if makers.is_empty() {
-        Err(AiError::NoProvider)
-    } else {
-        Ok(makers)
-    }
-}
-
-fn check(request: &AiGenerateRequest) -> Result<(), AiError> {
+fn check(state: &AppState, call: &Call) -> Result<(), AiError> {
     let invalid = |field, reason: &str| Err(AiError::Invalid(field, reason.to_owned()));
-    if request.prompt.trim().is_empty() {
+    if call
+        .messages
+        .iter()
+        .all(|message| message.content.trim().is_empty())
+    {
         return invalid("prompt", "This field may not be blank.");
     }
-    if request.reservation_key.is_empty() || request.reservation_key.len() > 255 {
-        return invalid("reservation_key", "1 to 255 characters are expected.");
+    let bytes: usize = call
+        .messages
+        .iter()
+        .map(|message| message.content.len())
+        .sum();
+    let most = state.settings.ai.input_bytes;
+    if bytes > most {
+        return invalid("prompt", &format!("At most {most} bytes are accepted."));
     }
-    if !(1..=4_000).contains(&request.max_tokens) {
+    if !(1..=4_000).contains(&call.max_tokens) {
         return invalid("max_tokens", "Ensure this value is between 1 and 4000.");
     }
-    if !(0.0..=2.0).contains(&request.temperature) {
+    if !(0.0..=2.0).contains(&call.temperature) {
         return invalid("temperature", "Ensure this value is between 0 and 2.");
+    }
+    if call
+        .model
+        .as_deref()
+        .is_some_and(|model| !model::is_model_name(model))
+    {
+        return invalid("model", "This is not the name of a model.");
     }
     Ok(())
 }
 
-/// Makes a text for `owner`.
+/// What all of `makers` together need at most, one after the other.
+fn ticket(state: &AppState, call: &Call, makers: &[Maker], seconds: u64) -> Option<Ticket> {
+    let first = makers.first()?;
+    let prompt = prompt_tokens(&call.messages);
+    let completion = i64::from(call.max_tokens);
+    let cost_micros = makers
+        .iter()
+        .map(|maker| model::cost(price(state, &maker.model), prompt, completion))
+        .max()
+        .unwrap_or(0);
+    let each = TimeDelta::seconds(i64::try_from(seconds).unwrap_or(60));
+    Some(Ticket {
+        provider: first.provider.slug.clone(),
+        model: first.model.clone(),
+        tokens: prompt + completion,
+        cost_micros,
+        lifetime: each * i32::try_from(makers.len()).unwrap_or(1),
+    })
+}
+
+/// A call that may be made: its makers, and what its key had before.
+pub(super) async fn admit(
+    state: &AppState,
+    call: &Call,
+    provider: Option<&str>,
+    seconds: u64,
+) -> Result<(Vec<Maker>, Reservation), AiError> {
+    check(state, call)?;
+    let bill = &call.bill;
+    let makers = makers(state, bill.organization_id, provider, call.model.as_deref()).await?;
+    rate_rule::admit(
+        state,
+        TEXT,
+        makers.first().map(|maker| maker.provider.id),
+        &rate_rule::Who {
+            user: Some(bill.payer()),
+            organization: Some(bill.organization_id),
+            ip: bill.origin.ip,
+        },
+    )
+    .await
+    .map_err(AiError::Throttled)?;
+    let ticket = ticket(state, call, &makers, seconds).ok_or(AiError::NoProvider)?;
+    let reservation = reserve(state, bill, &ticket).await?;
+    Ok((makers, reservation))
+}
+
+/// Makes a text.
 ///
 /// # Errors
 /// [`AiError`].
 pub(crate) async fn generate(
     state: &AppState,
-    owner: &str,
-    request: AiGenerateRequest,
+    call: Call,
     provider: Option<&str>,
 ) -> Result<Generated, AiError> {
-    check(&request)?;
-    let makers = makers(state, request.organization_id, provider).await?;
-    let id = match reserve(state, owner, &request, &makers).await? {
+    let (makers, reservation) =
+        admit(state, &call, provider, state.settings.ai.timeout_seconds).await?;
+    let id = match reservation {
         Reservation::New(id) => id,
         Reservation::Answered(answer) => return Ok(*answer),
     };
     // A caller that hangs up must not leave the reservation open, hence a task of its own.
-    let task = tokio::spawn(call_and_settle(state.clone(), id, request, makers));
+    let task = tokio::spawn(call_and_settle(state.clone(), id, call, makers));
     task.await
         .map_err(|error| AiError::Unexpected(error.into()))?
 }
@@ -104,40 +137,29 @@ pub(crate) async fn generate(
 async fn call_and_settle(
     state: AppState,
     id: Uuid,
-    request: AiGenerateRequest,
+    call: Call,
     makers: Vec<Maker>,
 ) -> Result<Generated, AiError> {
-    let asked = TextRequest {
-        prompt: &request.prompt,
-        system_prompt: request.system_prompt.as_deref(),
-        max_tokens: request.max_tokens,
-        temperature: request.temperature,
-        model: request.model.as_deref(),
-        language: request.language,
-    };
     let started = Instant::now();
     let mut failure = None;
-    for (provider, client) in &makers {
-        match client.generate(&asked).await {
-            Ok(answer) => return settle(&state, id, provider, Ok(answer), started).await,
+    for maker in &makers {
+        match maker.client.generate(&call.request(&maker.model)).await {
+            Ok(answer) => {
+                let context = Context::new(&maker.provider, TEXT, &call.bill, started);
+                return settle::succeed(&state, id, &context, answer).await;
+            }
             Err(error) => {
-                let next = matches!(
-                    error,
-                    TextError::Network(_)
-                        | TextError::Refused {
-                            transient: true,
-                            ..
-                        }
-                );
-                failure = Some((provider, error));
+                let next = error.is_transient();
+                settle::note_failover(&maker.provider, &error, next);
+                failure = Some((maker, error));
                 if !next {
                     break;
                 }
             }
         }
     }
-    match failure {
-        Some((provider, error)) => settle(&state, id, provider, Err(error), started).await,
-        None => Err(AiError::NoProvider),
-    }
+    let (maker, error) = failure.ok_or(AiError::NoProvider)?;
+    let context = Context::new(&maker.provider, TEXT, &call.bill, started);
+    settle::fail(&state, id, &context, &error, None).await?;
+    Err(error.into())
 }

@@ -6,7 +6,7 @@ use diesel::{prelude::*, upsert::excluded};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::model::{Amount, Limit};
+use super::model::{Amount, Counter, Limit};
 use crate::schema::{ai_calls, usage_counters, usage_limits};
 
 /// A call as stored.
@@ -141,20 +141,17 @@ pub(crate) async fn update_settled(
 /// Adds to a counter (negative gives back) and answers what it holds then. The row stays locked until the transaction ends.
 pub(crate) async fn add_to_counter(
     conn: &mut AsyncPgConnection,
-    scope: &str,
-    scope_id: Uuid,
-    organization_id: Uuid,
-    period: &str,
+    counter: Counter,
     window_start: NaiveDate,
     amount: Amount,
 ) -> QueryResult<Amount> {
     let (requests, tokens, cost_micros): (i64, i64, i64) =
         diesel::insert_into(usage_counters::table)
             .values((
-                usage_counters::scope.eq(scope),
-                usage_counters::scope_id.eq(scope_id),
-                usage_counters::organization_id.eq(organization_id),
-                usage_counters::period.eq(period),
+                usage_counters::scope.eq(counter.scope),
+                usage_counters::scope_id.eq(counter.scope_id),
+                usage_counters::organization_id.eq(counter.organization_id),
+                usage_counters::period.eq(counter.period),
                 usage_counters::window_start.eq(window_start),
                 usage_counters::requests.eq(amount.requests),
                 usage_counters::tokens.eq(amount.tokens),
@@ -273,12 +270,14 @@ pub(crate) async fn upsert_limit(
 pub(crate) async fn list_expired(
     conn: &mut AsyncPgConnection,
     now: DateTime<Utc>,
+    most: i64,
 ) -> QueryResult<Vec<Uuid>> {
     ai_calls::table
         .filter(ai_calls::state.eq("reserved"))
         .filter(ai_calls::expires_at.lt(now))
         .select(ai_calls::id)
-        .limit(100)
+        .order(ai_calls::expires_at)
+        .limit(most)
         .load(conn)
         .await
 }

@@ -7,7 +7,7 @@ use common_types::{
 };
 use uuid::Uuid;
 
-use super::{error::AiError, service};
+use super::{call::Call, error::AiError, service};
 use crate::{
     AppState,
     providers::{
@@ -79,11 +79,13 @@ async fn by_model(
             "Sum up the following conversation between a patient and a doctor in one short paragraph for another doctor. Add nothing."
         }
     };
-    let conversation: String = request
-        .messages
-        .iter()
-        .map(|message| format!("{}: {}\n", message.author, mask(&message.text)))
-        .collect();
+    let conversation = newest(
+        request
+            .messages
+            .iter()
+            .map(|message| format!("{}: {}\n", message.author, mask(&message.text))),
+        state.settings.ai.input_bytes.saturating_sub(system.len()),
+    );
     let asked = AiGenerateRequest {
         purpose: "chat_summary".to_owned(),
         prompt: conversation,
@@ -98,12 +100,28 @@ async fn by_model(
         content_id: None,
         reservation_key: Uuid::now_v7().to_string(),
     };
-    let made = service::generate(state, owner, asked, None).await?.response;
+    let call = Call::of_service(owner.to_owned(), asked);
+    let made = service::generate(state, call, None).await?.response;
     Ok(SummarizeResponse {
         summary_text: made.text.clone(),
         content: made.text,
         model: made.model,
     })
+}
+
+/// The newest lines that fit into `most` bytes, oldest first: the end of a conversation says what was decided.
+fn newest(lines: impl DoubleEndedIterator<Item = String>, most: usize) -> String {
+    let mut room = most;
+    let mut kept: Vec<String> = lines
+        .rev()
+        .take_while(|line| {
+            let fits = line.len() <= room;
+            room = room.saturating_sub(line.len());
+            fits
+        })
+        .collect();
+    kept.reverse();
+    kept.concat()
 }
 
 /// Replaces e-mail addresses and runs of seven or more digits (phones, national ids, cards).
@@ -124,7 +142,14 @@ fn mask(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::mask;
+    use super::{mask, newest};
+
+    #[test]
+    fn the_newest_lines_fit() {
+        let lines = ["aaaa\n", "bb\n", "cc\n"].map(str::to_owned);
+        assert_eq!(newest(lines.clone().into_iter(), 6), "bb\ncc\n");
+        assert_eq!(newest(lines.into_iter(), 100), "aaaa\nbb\ncc\n");
+    }
 
     #[test]
     fn numbers_and_addresses_of_people_are_masked() {

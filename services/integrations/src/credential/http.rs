@@ -24,7 +24,7 @@ use crate::{
 const ENVIRONMENTS: [&str; 3] = ["development", "staging", "production"];
 
 /// An admin sees the own organisation's rows, a superuser all of them.
-fn scope(claims: &AccessClaims) -> Result<Scope, ApiError> {
+pub(super) fn scope(claims: &AccessClaims) -> Result<Scope, ApiError> {
     match (claims.superuser, claims.org) {
         (true, _) => Ok(Scope::Everything),
         (false, Some(organization)) => Ok(Scope::Organization(organization)),
@@ -32,7 +32,7 @@ fn scope(claims: &AccessClaims) -> Result<Scope, ApiError> {
     }
 }
 
-fn missing() -> ApiError {
+pub(super) fn missing() -> ApiError {
     ApiError::no_match("credential.not_found", "IntegrationCredential")
 }
 

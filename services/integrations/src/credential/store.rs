@@ -244,6 +244,39 @@ pub(crate) async fn update_value(
     emit_changed(conn, id, now).await
 }
 
+/// Switches a credential on or off, sets its end; `None` leaves what it is.
+pub(crate) async fn update_use(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    is_active: Option<bool>,
+    expires_at: Option<Option<DateTime<Utc>>>,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    diesel::update(provider_credentials::table.find(id))
+        .set((
+            is_active.map(|on| provider_credentials::is_active.eq(on)),
+            expires_at.map(|at| provider_credentials::expires_at.eq(at)),
+            provider_credentials::version.eq(provider_credentials::version + 1),
+            provider_credentials::updated_at.eq(now),
+        ))
+        .execute(conn)
+        .await?;
+    emit_changed(conn, id, now).await
+}
+
+/// Removes a credential and tells whoever holds it.
+pub(crate) async fn delete_credential(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    update_use(conn, id, Some(false), None, now).await?;
+    diesel::delete(provider_credentials::table.find(id))
+        .execute(conn)
+        .await
+        .map(|_| ())
+}
+
 async fn emit_changed(
     conn: &mut AsyncPgConnection,
     id: Uuid,

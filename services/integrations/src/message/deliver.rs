@@ -1,26 +1,24 @@
-//! Trying providers in their order, and recording what came of it.
+//! Trying providers in their order.
 
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use common_types::{
-    events::integrations::{MessageDelivered, MessageFailed},
+    Language, Money,
     internal::integrations::{Channel, MessagePurpose},
 };
-use diesel_async::AsyncPgConnection;
-use serde_json::json;
-use service_events::outbox;
 use uuid::Uuid;
 
 use super::{
     model::Content,
-    store::{self, Change, MessageRow, NewAttempt},
+    store::{self, MessageRow, NewAttempt, TemplateValue},
     template::{Prepared, prepare},
 };
 use crate::{
     AppState,
-    log::store::{NewLog, insert_log},
-    providers::{LiveProvider, Outgoing, SendOutcome, Template},
-    state::SERVICE,
+    providers::{
+        Adapter, LiveProvider, MessageProvider, Outgoing, SendOutcome, Template, breaker::Rule,
+    },
 };
 
 /// What a round over the providers gave.
@@ -28,8 +26,32 @@ pub(crate) struct Round {
     pub(crate) outcome: SendOutcome,
     pub(crate) provider: Option<LiveProvider>,
     pub(crate) attempts: Vec<NewAttempt>,
-    /// Whether the taking provider gives receipts later.
-    pub(crate) receipts: bool,
+    /// What is known later of a message that was taken.
+    pub(crate) receipts: Receipts,
+    /// Parts of the text that was sent, when we know it.
+    pub(crate) segments: Option<i32>,
+}
+
+/// How a provider tells what became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Receipts {
+    None,
+    /// It answers when asked.
+    Asked,
+    /// It tells by itself only.
+    Posted,
+}
+
+impl Receipts {
+    fn of(client: &dyn MessageProvider) -> Self {
+        if client.gives_receipts() {
+            Self::Asked
+        } else if client.pushes_receipts() {
+            Self::Posted
+        } else {
+            Self::None
+        }
+    }
 }
 
 /// Time limits of a round.
@@ -37,6 +59,47 @@ pub(crate) struct Round {
 pub(crate) struct Limits {
     pub(crate) total: Duration,
     pub(crate) per_provider: Duration,
+}
+
+/// The breaker's rule by the settings.
+pub(crate) fn breaker_rule(state: &AppState) -> Rule {
+    Rule {
+        failures: state.settings.messages.breaker_failures,
+        rest: TimeDelta::seconds(state.settings.messages.breaker_rest_seconds),
+    }
+}
+
+/// Providers that may carry a message, in the order in which they are tried.
+pub(crate) async fn candidates(
+    state: &AppState,
+    channel: Channel,
+    to: &str,
+    failed: &[String],
+) -> anyhow::Result<Vec<LiveProvider>> {
+    let first = state.settings.messages.first();
+    let mut all = state.registry.carriers(state, channel).await?;
+    all.retain(|provider| !failed.contains(&provider.slug));
+    if channel != Channel::Email {
+        all.retain(|provider| provider.settings.carries(to));
+        // A stable sort: priority counts among the others.
+        all.sort_by_key(|provider| first != Some(provider.adapter));
+    }
+    Ok(all)
+}
+
+/// Entries of the registry for a message's template.
+pub(crate) async fn templates_of(
+    state: &AppState,
+    message: &MessageRow,
+    content: &Content,
+) -> anyhow::Result<Vec<TemplateValue>> {
+    let Some((key, _)) = &content.template else {
+        return Ok(Vec::new());
+    };
+    let mut conn = state.stack.db.get().await?;
+    let values =
+        store::list_template_values(&mut conn, message.organization_id, key, &message.language);
+    Ok(values.await?)
 }
 
 /// Sends through the first provider that takes it.
@@ -51,44 +114,71 @@ pub(crate) async fn send(
     only: Option<&str>,
 ) -> anyhow::Result<Round> {
     let (channel, purpose) = (channel_of(message), purpose_of(message));
-    let templates = match &content.template {
-        Some((key, _)) => {
-            let mut conn = state.stack.db.get().await?;
-            store::list_template_values(&mut conn, message.organization_id, key).await?
-        }
-        None => Vec::new(),
-    };
+    let language = language_of(message);
+    let templates = templates_of(state, message, content).await?;
+    let rule = breaker_rule(state);
+    let breakers = &state.registry.kept.breakers;
     let deadline = Instant::now() + limits.total;
     let mut attempts = Vec::new();
     let mut refused: Option<(SendOutcome, LiveProvider)> = None;
     let mut unknown: Option<(SendOutcome, LiveProvider)> = None;
-    for provider in state.registry.carriers(state, channel).await? {
+    let mut resting = false;
+    for provider in candidates(state, channel, &content.to, &message.failed_providers).await? {
         if only.is_some_and(|slug| slug != provider.slug) {
             continue;
         }
         let Some(client) = provider.messages(state, message.organization_id) else {
             continue;
         };
+        if channel == Channel::Voice && !client.speaks() {
+            continue;
+        }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             break;
         }
-        let prepared = prepare(&provider, content, &templates);
+        // Kavenegar only speaks what a template names.
+        let spoken = (channel == Channel::Voice && provider.adapter == Adapter::Kavenegar)
+            .then(|| content.without_text());
+        let prepared = prepare(
+            &provider,
+            channel,
+            language,
+            spoken.as_ref().unwrap_or(content),
+            &templates,
+        );
+        let usable = matches!(prepared, Prepared::Ready { .. });
+        if usable && !breakers.admits(&provider.slug, rule, state.now()) {
+            resting = true;
+            continue;
+        }
         let started = Instant::now();
         let outcome = match &prepared {
-            Prepared::Ready { text, template } => {
-                let outgoing = outgoing(message, channel, content, text, template.as_ref());
+            Prepared::Ready {
+                text,
+                subject,
+                html,
+                template,
+            } => {
+                let outgoing = Outgoing {
+                    message_id: message.id,
+                    channel,
+                    to: &content.to,
+                    subject: subject.as_deref().or(content.subject.as_deref()),
+                    text,
+                    html: html.as_deref(),
+                    template: template.as_ref(),
+                };
                 let within = left.min(limits.per_provider);
                 tokio::time::timeout(within, client.send(&outgoing))
                     .await
                     .unwrap_or(SendOutcome::Unknown { code: "timeout" })
             }
-            Prepared::NoTemplate => SendOutcome::Refused {
-                code: "template.unknown".to_owned(),
-                text: "الگوی مورد نظر پیدا نشد".to_owned(),
-                retryable: false,
-            },
+            Prepared::NoTemplate => no_template(),
         };
+        if usable && breakers.note(&provider.slug, rule, &outcome, state.now()) {
+            tracing::error!(provider = %provider.slug, "a provider fails again and again and rests");
+        }
         attempts.push(attempt(
             message.id,
             &provider,
@@ -98,12 +188,12 @@ pub(crate) async fn send(
         ));
         match outcome {
             SendOutcome::Accepted { .. } => {
-                let receipts = client.gives_receipts();
                 return Ok(Round {
                     outcome,
+                    receipts: Receipts::of(client.as_ref()),
                     provider: Some(provider),
                     attempts,
-                    receipts,
+                    segments: prepared.segments(),
                 });
             }
             SendOutcome::Refused { .. } => refused = Some(worse(refused, outcome, provider)),
@@ -116,28 +206,57 @@ pub(crate) async fn send(
         }
     }
     let (outcome, provider) = match (unknown, refused) {
-        (Some((outcome, provider)), _) | (None, Some((outcome, provider))) => {
-            (outcome, Some(provider))
-        }
-        (None, None) => {
-            let code = "provider.none".to_owned();
-            let text = "no provider carries this message".to_owned();
-            (
-                SendOutcome::Refused {
-                    code,
-                    text,
-                    retryable: true,
-                },
-                None,
-            )
-        }
+        (Some((outcome, provider)), _) => (outcome, Some(provider)),
+        // A provider that rests may take it later.
+        (None, Some((outcome, provider))) => (hopeful(outcome, resting), Some(provider)),
+        (None, None) => (nobody(resting), None),
     };
     Ok(Round {
         outcome,
         provider,
         attempts,
-        receipts: false,
+        receipts: Receipts::None,
+        segments: None,
     })
+}
+
+fn no_template() -> SendOutcome {
+    SendOutcome::Refused {
+        code: "template.unknown".to_owned(),
+        text: "الگوی مورد نظر پیدا نشد".to_owned(),
+        retryable: false,
+    }
+}
+
+fn nobody(resting: bool) -> SendOutcome {
+    let (code, text) = if resting {
+        (
+            "provider.resting",
+            "every provider of this message failed lately",
+        )
+    } else {
+        ("provider.none", "no provider carries this message")
+    };
+    SendOutcome::Refused {
+        code: code.to_owned(),
+        text: text.to_owned(),
+        retryable: true,
+    }
+}
+
+fn hopeful(outcome: SendOutcome, hope: bool) -> SendOutcome {
+    match outcome {
+        SendOutcome::Refused {
+            code,
+            text,
+            retryable,
+        } => SendOutcome::Refused {
+            code,
+            text,
+            retryable: retryable || hope,
+        },
+        other => other,
+    }
 }
 
 /// Of two refusals the one that leaves hope decides whether to try again; the words are the first provider's.
@@ -146,54 +265,16 @@ fn worse(
     new: SendOutcome,
     provider: LiveProvider,
 ) -> (SendOutcome, LiveProvider) {
-    let hope = |outcome: &SendOutcome| {
-        matches!(
-            outcome,
-            SendOutcome::Refused {
-                retryable: true,
-                ..
-            }
-        )
-    };
+    let hope = matches!(
+        new,
+        SendOutcome::Refused {
+            retryable: true,
+            ..
+        }
+    );
     match known {
         None => (new, provider),
-        Some((
-            SendOutcome::Refused {
-                code,
-                text,
-                retryable,
-            },
-            first,
-        )) => {
-            let retryable = retryable || hope(&new);
-            (
-                SendOutcome::Refused {
-                    code,
-                    text,
-                    retryable,
-                },
-                first,
-            )
-        }
-        Some(other) => other,
-    }
-}
-
-fn outgoing<'a>(
-    message: &MessageRow,
-    channel: Channel,
-    content: &'a Content,
-    text: &'a str,
-    template: Option<&'a Template>,
-) -> Outgoing<'a> {
-    Outgoing {
-        message_id: message.id,
-        channel,
-        to: &content.to,
-        subject: content.subject.as_deref(),
-        text,
-        html: content.html.as_deref(),
-        template,
+        Some((first, owner)) => (hopeful(first, hope), owner),
     }
 }
 
@@ -208,19 +289,21 @@ pub(crate) fn repeatable(
         name: name.clone(),
         tokens: tokens.clone(),
     });
-    let outgoing = outgoing(
-        message,
-        channel_of(message),
-        content,
-        &content.text,
-        template.as_ref(),
-    );
+    let outgoing = Outgoing {
+        message_id: message.id,
+        channel: channel_of(message),
+        to: &content.to,
+        subject: content.subject.as_deref(),
+        text: &content.text,
+        html: content.html.as_deref(),
+        template: template.as_ref(),
+    };
     provider
         .messages(state, message.organization_id)
         .is_some_and(|client| client.recognises_repetition(&outgoing))
 }
 
-fn attempt(
+pub(crate) fn attempt(
     message_id: Uuid,
     provider: &LiveProvider,
     outcome: &SendOutcome,
@@ -244,95 +327,25 @@ fn attempt(
     }
 }
 
-/// Writes a round's attempts, log rows, the new state and its event, in the caller's transaction.
-pub(crate) async fn record(
-    conn: &mut AsyncPgConnection,
-    state: &AppState,
-    seen: &MessageRow,
-    round: &Round,
-    change: Change,
-) -> diesel::QueryResult<Option<MessageRow>> {
-    let now = state.now();
-    let Some(row) = store::update_message(conn, seen, change, now).await? else {
-        return Ok(None);
-    };
-    store::insert_attempts(conn, &round.attempts).await?;
-    for tried in &round.attempts {
-        let log = NewLog {
-            provider_id: round
-                .provider
-                .as_ref()
-                .filter(|p| p.slug == tried.provider_slug)
-                .map(|p| p.id),
-            organization_id: row.organization_id,
-            request_data: json!({"receptor": row.recipient_masked, "channel": row.channel, "purpose": row.purpose}),
-            response_data: json!({"outcome": tried.outcome, "provider": tried.provider_slug}),
-            error_message: tried.error_code.clone().unwrap_or_default(),
-            duration_ms: Some(tried.duration_ms),
-            ..NewLog::new(
-                if tried.outcome == "accepted" {
-                    "info"
-                } else {
-                    "warning"
-                },
-                "messages",
-                "send",
-            )
-        };
-        insert_log(conn, log, now).await?;
-    }
-    announce(conn, state, &row).await?;
-    Ok(Some(row))
-}
-
-/// Emits what the new state means to the owner.
-pub(crate) async fn announce(
-    conn: &mut AsyncPgConnection,
-    state: &AppState,
-    row: &MessageRow,
-) -> diesel::QueryResult<()> {
-    let now = state.now();
-    match row.state.as_str() {
-        "delivered" => {
-            let event = MessageDelivered {
-                message_id: row.id,
-                aggregate_version: row.version,
-                organization_id: row.organization_id,
-                reference: row.reference.clone(),
-                purpose: row.purpose.clone(),
-                channel: row.channel.clone(),
-                provider: row.provider_slug.clone().unwrap_or_default(),
-                delivered_at: now,
-            };
-            outbox::emit(conn, SERVICE, &event, now).await?;
-        }
-        "failed" | "refused" => {
-            let event = MessageFailed {
-                message_id: row.id,
-                aggregate_version: row.version,
-                organization_id: row.organization_id,
-                reference: row.reference.clone(),
-                purpose: row.purpose.clone(),
-                channel: row.channel.clone(),
-                provider: row.provider_slug.clone(),
-                reason: row
-                    .error_code
-                    .clone()
-                    .unwrap_or_else(|| "unknown".to_owned()),
-                failed_at: now,
-            };
-            outbox::emit(conn, SERVICE, &event, now).await?;
-        }
-        _ => {}
-    }
-    Ok(())
+/// What a taken message costs: the provider's word, else its price per segment.
+pub(crate) fn cost_of(
+    provider: Option<&LiveProvider>,
+    said: Option<Money>,
+    segments: i32,
+) -> Option<Money> {
+    said.or_else(|| {
+        let settings = &provider?.settings;
+        let currency = settings.currency.unwrap_or(common_types::Currency::Irr);
+        let amount = settings.segment_price?.checked_mul(i64::from(segments))?;
+        Some(Money::new(amount, currency))
+    })
 }
 
 pub(crate) fn channel_of(row: &MessageRow) -> Channel {
-    if row.channel == "email" {
-        Channel::Email
-    } else {
-        Channel::Sms
+    match row.channel.as_str() {
+        "email" => Channel::Email,
+        "voice" => Channel::Voice,
+        _ => Channel::Sms,
     }
 }
 
@@ -342,4 +355,8 @@ pub(crate) fn purpose_of(row: &MessageRow) -> MessagePurpose {
         "credentials" => MessagePurpose::Credentials,
         _ => MessagePurpose::Notification,
     }
+}
+
+fn language_of(row: &MessageRow) -> Language {
+    row.language.parse().unwrap_or(Language::Fa)
 }

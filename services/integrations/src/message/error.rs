@@ -1,5 +1,6 @@
 //! Refusals of the message domain.
 
+use actix_web::http::StatusCode;
 use service_http::ApiError;
 
 /// Why a message was not taken over.
@@ -11,6 +12,8 @@ pub(crate) enum MessageError {
     KeyReused,
     #[error("the first request with this key is still running")]
     InFlight,
+    #[error("the organisation's texts of this month are spent")]
+    QuotaSpent,
     #[error(transparent)]
     Unexpected(#[from] anyhow::Error),
 }
@@ -40,6 +43,11 @@ impl From<MessageError> for ApiError {
                 "The first request with this key is still running.",
             )
             .retry_after(1),
+            MessageError::QuotaSpent => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "sms.quota_spent",
+                "The organisation's texts of this month are spent.",
+            ),
             MessageError::Unexpected(cause) => Self::internal(cause),
         }
     }

@@ -32,6 +32,9 @@ pub(crate) async fn create_internal_message(
         message_id: Some(row.id),
         state: state_of(&row),
         provider: row.provider_slug.clone(),
+        cost: row
+            .cost_amount
+            .filter(|_| row.cost_currency.as_deref() == Some("IRR")),
     };
     let status = if answer.state == MessageState::Refused {
         StatusCode::BAD_GATEWAY

@@ -20,6 +20,16 @@ pub(crate) struct Content {
     pub(crate) template: Option<(String, BTreeMap<String, String>)>,
 }
 
+impl Content {
+    /// The same for a provider that can only use its own template.
+    pub(crate) fn without_text(&self) -> Self {
+        Self {
+            text: String::new(),
+            ..self.clone()
+        }
+    }
+}
+
 /// A code that is older than this is of no use to anybody.
 pub(crate) const CODE_LIFETIME: TimeDelta = TimeDelta::minutes(3);
 /// Seconds after which a message that a dead process was sending is taken over.
@@ -57,7 +67,7 @@ pub(crate) fn lifetime(purpose: MessagePurpose, give_up_hours: i64) -> TimeDelta
 /// A recipient that may be shown in logs.
 pub(crate) fn masked(channel: Channel, to: &str) -> String {
     match channel {
-        Channel::Sms => {
+        Channel::Sms | Channel::Voice => {
             PhoneNumber::parse(to).map_or_else(|_| "***".to_owned(), |phone| phone.masked())
         }
         Channel::Email => match to.split_once('@') {
@@ -67,16 +77,36 @@ pub(crate) fn masked(channel: Channel, to: &str) -> String {
     }
 }
 
-/// Fills `%token…` in a template's text.
+/// Fills `%token…` in a template's text, in one pass: a value that looks like a placeholder stays what it is.
 pub(crate) fn render(text: &str, tokens: &BTreeMap<String, String>) -> String {
     // Longest names first: `%token` begins all others.
     let mut names: Vec<&String> = tokens.keys().collect();
     names.sort_by_key(|name| std::cmp::Reverse(name.len()));
-    let mut rendered = text.to_owned();
-    for name in names {
-        rendered = rendered.replace(&format!("%{name}"), &tokens[name]);
+    let mut rendered = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('%') {
+        let (before, after) = (&rest[..at], &rest[at + 1..]);
+        rendered.push_str(before);
+        match names.iter().find(|name| after.starts_with(name.as_str())) {
+            Some(name) => {
+                rendered.push_str(&tokens[*name]);
+                rest = &after[name.len()..];
+            }
+            None => {
+                rendered.push('%');
+                rest = after;
+            }
+        }
     }
-    rendered
+    rendered + rest
+}
+
+/// For how long a taken message may go to the next provider when it is not delivered, counted from its creation.
+pub(crate) fn failover_window(purpose: MessagePurpose, minutes: i64) -> TimeDelta {
+    match purpose {
+        MessagePurpose::Otp => CODE_LIFETIME,
+        MessagePurpose::Credentials | MessagePurpose::Notification => TimeDelta::minutes(minutes),
+    }
 }
 
 #[cfg(test)]
@@ -113,5 +143,15 @@ mod tests {
             ("token2".to_owned(), "2".to_owned()),
         ]);
         assert_eq!(render("%token2-%token", &tokens), "2-1");
+        assert_eq!(render("100% %other %token", &tokens), "100% %other 1");
+        let tokens = BTreeMap::from([
+            ("token".to_owned(), "1".to_owned()),
+            ("token2".to_owned(), "%token".to_owned()),
+        ]);
+        assert_eq!(
+            render("%token2", &tokens),
+            "%token",
+            "a value is no template"
+        );
     }
 }

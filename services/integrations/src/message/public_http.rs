@@ -12,14 +12,14 @@ use common_types::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use service_http::{
-    Allowed, ApiError, ClientIp, ClinicStaff, Json, idempotency::OptionalKey, text,
-};
+use service_http::{Allowed, ApiError, ClientIp, Json, idempotency::OptionalKey, text};
 use utoipa::ToSchema;
 
 use super::{
+    deliver,
     http::state_of,
-    sms_http::{send_for_staff, shown_number, spend_budget},
+    opt_out, service,
+    sms_http::{SendSms, send_for_staff, shown_number, spend_budget},
     store,
 };
 use crate::AppState;
@@ -36,35 +36,55 @@ pub(crate) struct SendMessageBody {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     template_id: Option<Value>,
+    /// More values of the template, as Kavenegar names them.
+    #[serde(default)]
+    token2: Option<String>,
+    #[serde(default)]
+    token3: Option<String>,
+    #[serde(default)]
+    token10: Option<String>,
+    #[serde(default)]
+    token20: Option<String>,
 }
 
 fn too_long(field: &str, max: usize) -> ApiError {
     ApiError::invalid().field(field, text::too_long(max))
 }
 
-/// The registry key of a template id, when the registry has it.
+/// The registry key of a template id; a number that the registry does not have is the provider's own.
 async fn template(
     state: &AppState,
-    caller: &Allowed<ClinicStaff>,
+    caller: &Allowed<SendSms>,
     id: &Value,
 ) -> Result<Option<String>, ApiError> {
     let keys = match id {
         Value::Number(number) => vec![format!("T{number}"), number.to_string()],
         Value::String(text) if !text.is_empty() => vec![text.clone(), format!("T{text}")],
         Value::Null => return Ok(None),
+        Value::String(_) => return Ok(None),
         _ => return Err(ApiError::invalid().field("template_id", text::not_an_integer())),
     };
     state.ready().await.map_err(ApiError::internal)?;
     let mut conn = state.stack.db.get().await.map_err(ApiError::internal)?;
-    for key in keys {
-        let values = store::list_template_values(&mut conn, caller.org, &key)
+    for key in &keys {
+        let values = store::list_template_values(&mut conn, caller.org, key, Language::Fa.as_str())
             .await
             .map_err(ApiError::internal)?;
         if !values.is_empty() {
-            return Ok(Some(key));
+            return Ok(Some(key.clone()));
         }
     }
-    Ok(None)
+    Ok(keys
+        .into_iter()
+        .find(|key| key.bytes().all(|byte| byte.is_ascii_digit())))
+}
+
+/// Without a template nothing is sent where every provider of a number takes templates only (I20, Parsian).
+async fn needs_template(state: &AppState, to: &str) -> Result<bool, ApiError> {
+    let all = deliver::candidates(state, Channel::Sms, to, &[])
+        .await
+        .map_err(ApiError::internal)?;
+    Ok(!all.is_empty() && all.iter().all(|provider| provider.adapter.templates_only()))
 }
 
 /// Sends a text (I20).
@@ -72,7 +92,7 @@ async fn template(
     params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200), (status = 400), (status = 401), (status = 403), (status = 502)))]
 pub(crate) async fn send_message(
-    caller: Allowed<ClinicStaff>,
+    caller: Allowed<SendSms>,
     ip: ClientIp,
     key: OptionalKey,
     body: Json<SendMessageBody>,
@@ -90,15 +110,26 @@ pub(crate) async fn send_message(
     }
     let phone = PhoneNumber::parse(&body.mobile_number)
         .map_err(|error| ApiError::invalid().field("mobile_number", error.to_string()))?;
-    let template = match &body.template_id {
-        Some(id) => template(&state, &caller, id)
-            .await?
-            .map(|key| MessageTemplate {
-                key,
-                tokens: BTreeMap::from([("token".to_owned(), body.message_text.clone())]),
-            }),
+    let key_of_template = match &body.template_id {
+        Some(id) => template(&state, &caller, id).await?,
         None => None,
     };
+    if key_of_template.is_none() && needs_template(&state, phone.e164()).await? {
+        let words = text::required();
+        return Err(ApiError::invalid().field("template_id", words));
+    }
+    let tokens = [
+        ("token", Some(body.message_text.clone())),
+        ("token2", body.token2),
+        ("token3", body.token3),
+        ("token10", body.token10),
+        ("token20", body.token20),
+    ];
+    let tokens: BTreeMap<String, String> = tokens
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect();
+    let template = key_of_template.map(|key| MessageTemplate { key, tokens });
     spend_budget(&state, caller.sub).await?;
     let message = SendMessageRequest {
         idempotency_key: String::new(),
@@ -115,6 +146,9 @@ pub(crate) async fn send_message(
         reference: None,
     };
     let row = send_for_staff(&state, &caller, &ip, key.0, message).await?;
+    if row.error_code.as_deref() == Some(opt_out::CODE) {
+        return Err(ApiError::invalid().field("mobile_number", service::OPTED_OUT));
+    }
     match state_of(&row) {
         MessageState::Sent | MessageState::Queued => Ok(HttpResponse::Ok().json(json!({
             "details": "The Message was sent correctly.",

@@ -1,8 +1,9 @@
-//! `POST /api/integrations/sms/send/` (I03) and `GET /api/integrations/sms/{id}/`.
+//! `POST /api/integrations/sms/send/` (I03).
 
 use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, web};
+use common_types::ClinicRole;
 use common_types::{
     Language, PhoneNumber,
     internal::integrations::{
@@ -13,13 +14,24 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use service_audit::{ActorKind, AuditEntry, Outcome, record};
 use service_http::{
-    Allowed, ApiError, ClientIp, ClinicStaff, Json, Limit, Path, idempotency::OptionalKey,
+    Allowed, ApiError, ClientIp, Json, Limit, idempotency::OptionalKey, permission,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{http::state_of, service, store, store::MessageRow};
-use crate::{AppState, defaults};
+use super::{error::MessageError, http::state_of, opt_out, service, store::MessageRow};
+use crate::{AppState, defaults, rate_rule};
+
+permission!(
+    /// Who may write texts of their own to patients: an accountant has no reason to.
+    pub(crate) SendSms, "sms.send",
+    |claims| claims.superuser
+        || (claims.org.is_some()
+            && matches!(
+                claims.clinic_role,
+                Some(ClinicRole::Admin | ClinicRole::Doctor | ClinicRole::Secretary)
+            ))
+);
 
 /// Body of `sms/send/`.
 #[derive(Deserialize, ToSchema)]
@@ -161,25 +173,28 @@ pub(crate) fn shown_number(row: &MessageRow) -> i64 {
         .unwrap_or(row.number)
 }
 
+const TOO_MANY: &str = "تعداد درخواست‌ها بیش از حد مجاز است";
+
 /// At most so many texts per person and hour: a staff account is no SMS relay.
 pub(crate) async fn spend_budget(state: &AppState, user: Uuid) -> Result<(), ApiError> {
-    let limit =
-        Limit::per_hour(state.settings.messages.per_user_hour).widened(state.budget_factor());
-    let decision = state
-        .stack
-        .limiter
-        .check(&format!("sms:{user}"), limit)
-        .await;
-    decision.into_result().map(|_| ()).map_err(|refused| {
-        let words = "تعداد درخواست‌ها بیش از حد مجاز است";
-        refused.bare(json!({"success": false, "error": words}))
-    })
+    let limit = Limit::per_hour(state.settings.messages.per_user_hour);
+    spend(state, &format!("sms:{user}"), limit).await
+}
+
+/// Takes one from a budget, which is wider in development (decision 13).
+pub(crate) async fn spend(state: &AppState, key: &str, limit: Limit) -> Result<(), ApiError> {
+    let limit = limit.widened(state.budget_factor());
+    let decision = state.stack.limiter.check(key, limit).await;
+    decision
+        .into_result()
+        .map(|_| ())
+        .map_err(|refused| refused.bare(json!({"success": false, "error": TOO_MANY})))
 }
 
 /// A staff member's text, with its audit row.
 pub(crate) async fn send_for_staff(
     state: &AppState,
-    caller: &Allowed<ClinicStaff>,
+    caller: &Allowed<SendSms>,
     ip: &ClientIp,
     key: Option<String>,
     message: SendMessageRequest,
@@ -189,7 +204,14 @@ pub(crate) async fn send_for_staff(
         organization_id: caller.org,
         ..message
     };
-    let row = service::accept(state, &format!("user:{}", caller.sub), &request).await?;
+    let row = service::accept(state, &format!("user:{}", caller.sub), &request)
+        .await
+        .map_err(|error| match error {
+            MessageError::QuotaSpent => {
+                ApiError::from(error).contract(json!({"success": false, "error": TOO_MANY}))
+            }
+            other => other.into(),
+        })?;
     let outcome = if state_of(&row) == MessageState::Refused {
         Outcome::Failed
     } else {
@@ -215,13 +237,19 @@ pub(crate) async fn send_for_staff(
     params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200), (status = 400), (status = 401), (status = 403), (status = 429)))]
 pub(crate) async fn send_sms(
-    caller: Allowed<ClinicStaff>,
+    caller: Allowed<SendSms>,
     ip: ClientIp,
     key: OptionalKey,
     body: Json<SendSmsRequest>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let checked = check(body.into_inner())?;
+    let action = match checked.kind {
+        "otp" => "send_otp",
+        "pattern" => "send_pattern",
+        _ => "send_simple",
+    };
+    rate_rule::admit_person(&state, action, caller.sub, caller.org, ip.0).await?;
     spend_budget(&state, caller.sub).await?;
     let message = SendMessageRequest {
         idempotency_key: String::new(),
@@ -245,12 +273,17 @@ pub(crate) async fn send_sms(
     let (number, cost) = (shown_number(&row), row.cost_amount.unwrap_or(0));
     match state_of(&row) {
         MessageState::Sent | MessageState::Queued => Ok(HttpResponse::Ok().json(match checked.kind {
-            "simple" => json!({"success": true, "message_ids": [number], "total_cost": cost, "id": row.id}),
+            "simple" => json!({
+                "success": true, "message_ids": [number], "total_cost": cost, "id": row.id, "segments": row.segments,
+            }),
             _ => json!({"success": true, "message_id": number, "cost": cost, "id": row.id}),
         })),
         MessageState::Unknown => Err(refused("خطا در ارتباط با سرویس پیامک")),
         MessageState::Refused => {
-            let network = matches!(row.error_code.as_deref(), Some("unreachable" | "provider.none"));
+            if row.error_code.as_deref() == Some(opt_out::CODE) {
+                return Err(refused(service::OPTED_OUT).field("receptor", service::OPTED_OUT));
+            }
+            let network = matches!(row.error_code.as_deref(), Some("unreachable" | "provider.none" | "provider.resting"));
             let words = row.error_text.filter(|_| !network);
             Err(refused(words.as_deref().unwrap_or("خطا در ارتباط با سرویس پیامک")))
         }
@@ -259,35 +292,4 @@ pub(crate) async fn send_sms(
 
 fn refused(words: &str) -> ApiError {
     ApiError::bad_request("sms.refused", words).bare(json!({"success": false, "error": words}))
-}
-
-/// Where a text is: by our id or number, or the provider's number.
-#[utoipa::path(get, path = "/api/integrations/sms/{id}/", tag = "sms", params(("id" = String, Path)),
-    responses((status = 200), (status = 404)))]
-pub(crate) async fn get_sms(
-    caller: Allowed<ClinicStaff>,
-    id: Path<String>,
-    state: web::Data<AppState>,
-) -> Result<HttpResponse, ApiError> {
-    let missing = || ApiError::no_match("sms.not_found", "Message");
-    let organization = caller.org.ok_or_else(missing)?;
-    let mut conn = state.stack.db.get().await.map_err(ApiError::internal)?;
-    let row = store::find_message(&mut conn, organization, &id)
-        .await
-        .map_err(ApiError::internal)?;
-    let row = row.ok_or_else(missing)?;
-    Ok(HttpResponse::Ok().json(json!({
-        "id": row.id,
-        "message_id": shown_number(&row),
-        "receptor": row.recipient_masked,
-        "status": row.state,
-        "purpose": row.purpose,
-        "provider": row.provider_slug,
-        "cost": row.cost_amount,
-        "attempts": row.attempts,
-        "error_code": row.error_code,
-        "created_at": row.created_at,
-        "sent_at": row.sent_at,
-        "finished_at": row.finished_at,
-    })))
 }

@@ -12,6 +12,7 @@ use service_http::{
 use utoipa::ToSchema;
 
 use super::{
+    admin_http::{is_web_address, taken},
     health,
     store::{self, Counted, ProviderChange, ProviderFilter, ProviderResponse},
 };
@@ -30,7 +31,8 @@ pub(crate) struct ListQuery {
 
 /// The providers by name.
 #[utoipa::path(get, path = "/api/integrations/providers/", tag = "providers",
-    params(("type" = Option<String>, Query), ("status" = Option<String>, Query), ("page" = Option<i64>, Query)),
+    params(("type" = Option<String>, Query), ("status" = Option<String>, Query), ("search" = Option<String>, Query),
+        ("page" = Option<i64>, Query)),
     responses((status = 200, body = Vec<ProviderResponse>), (status = 401)))]
 pub(crate) async fn list_providers(
     request: HttpRequest,
@@ -45,6 +47,7 @@ pub(crate) async fn list_providers(
         provider_type: query.provider_type,
         status: query.status,
         slug: None,
+        search: page.search().map(str::to_owned),
     };
     let mut conn = state.stack.db.get().await.map_err(ApiError::internal)?;
     let (count, rows) =
@@ -54,7 +57,7 @@ pub(crate) async fn list_providers(
     Ok(HttpResponse::Ok().json(paginate(&request, &page, count, rows)?))
 }
 
-async fn find(state: &AppState, slug: &str) -> Result<ProviderResponse, ApiError> {
+pub(super) async fn find(state: &AppState, slug: &str) -> Result<ProviderResponse, ApiError> {
     state.ready().await.map_err(ApiError::internal)?;
     let mut conn = state.stack.db.get().await.map_err(ApiError::internal)?;
     store::find_provider(&mut conn, slug, state.now())
@@ -85,6 +88,13 @@ pub(crate) struct UpdateProviderRequest {
     priority: Option<i32>,
     #[serde(default)]
     description: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
+    /// A provider that settings describe takes it from there at each start.
+    #[serde(default)]
+    api_base_url: Option<String>,
+    #[serde(default)]
+    documentation_url: Option<String>,
 }
 
 /// Switches a provider on or off, or changes its place. Providers are the platform's, so only its superusers may.
@@ -103,12 +113,32 @@ pub(crate) async fn update_provider(
     {
         return Err(ApiError::invalid().field("status", text::not_a_choice(status)));
     }
+    let name = body.name.map(|name| name.trim().to_owned());
+    if name.as_ref().is_some_and(String::is_empty) {
+        return Err(ApiError::invalid().field("name", text::not_blank()));
+    }
+    if name.as_ref().is_some_and(|name| name.chars().count() > 100) {
+        return Err(ApiError::invalid().field("name", text::too_long(100)));
+    }
+    for (field, value) in [
+        ("api_base_url", &body.api_base_url),
+        ("documentation_url", &body.documentation_url),
+    ] {
+        if value.as_deref().is_some_and(|value| !is_web_address(value)) {
+            return Err(ApiError::invalid().field(field, "Enter a valid URL."));
+        }
+    }
     let row = find(&state, &slug).await?;
     let now = state.now();
     let change = ProviderChange {
         status: body.status,
         priority: body.priority,
         description: body.description,
+        name,
+        api_base_url: body
+            .api_base_url
+            .map(|url| url.trim_end_matches('/').to_owned()),
+        documentation_url: body.documentation_url,
         updated_at: Some(now),
     };
     let audit = AuditEntry::new(
@@ -128,7 +158,7 @@ pub(crate) async fn update_provider(
             Ok::<_, DbError>(())
         })
         .await
-        .map_err(ApiError::internal)?;
+        .map_err(taken)?;
     state.registry.forget();
     Ok(HttpResponse::Ok().json(find(&state, &slug).await?))
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
+    dsl::sql,
     prelude::*,
     sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
@@ -48,6 +49,8 @@ pub(crate) struct ProviderFilter {
     pub(crate) provider_type: Option<String>,
     pub(crate) status: Option<String>,
     pub(crate) slug: Option<String>,
+    /// A part of name or slug.
+    pub(crate) search: Option<String>,
 }
 
 pub(crate) async fn list_providers(
@@ -67,6 +70,13 @@ pub(crate) async fn list_providers(
     if let Some(slug) = &filter.slug {
         query = query.filter(providers::slug.eq(slug));
     }
+    if let Some(text) = &filter.search {
+        query = query.filter(
+            sql::<Bool>("strpos(lower(name || ' ' || slug), lower(")
+                .bind::<Text, _>(text)
+                .sql(")) > 0"),
+        );
+    }
     let count = query.count().get_result(conn).await?;
     let rows = diesel::sql_query(
         "SELECT p.id, p.name, p.slug, p.provider_type, p.status, p.description, p.api_base_url, p.documentation_url, \
@@ -74,6 +84,7 @@ pub(crate) async fn list_providers(
          (SELECT count(*) FROM integration_logs l WHERE l.provider_id = p.id AND l.created_at > $1 - interval '24 hours') \
          AS logs_count, p.created_at, p.updated_at FROM providers p \
          WHERE ($2 IS NULL OR p.provider_type = $2) AND ($3 IS NULL OR p.status = $3) AND ($4 IS NULL OR p.slug = $4) \
+         AND ($7 IS NULL OR strpos(lower(p.name || ' ' || p.slug), lower($7)) > 0) \
          ORDER BY p.name OFFSET $5 LIMIT $6",
     )
     .bind::<Timestamptz, _>(now)
@@ -82,6 +93,7 @@ pub(crate) async fn list_providers(
     .bind::<Nullable<Text>, _>(&filter.slug)
     .bind::<BigInt, _>(offset)
     .bind::<BigInt, _>(limit)
+    .bind::<Nullable<Text>, _>(&filter.search)
     .load(conn)
     .await?;
     Ok((count, rows))
@@ -106,6 +118,9 @@ pub(crate) struct ProviderChange {
     pub(crate) status: Option<String>,
     pub(crate) priority: Option<i32>,
     pub(crate) description: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) api_base_url: Option<String>,
+    pub(crate) documentation_url: Option<String>,
     pub(crate) updated_at: Option<DateTime<Utc>>,
 }
 

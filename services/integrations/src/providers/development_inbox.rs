@@ -1,6 +1,7 @@
 //! The development inbox of the simulators: shows a message instead of sending it.
 
 use async_trait::async_trait;
+use common_types::{Currency, Money};
 use serde_json::{Value, json};
 
 use super::{MessageProvider, Outgoing, SendOutcome, broken_call};
@@ -41,7 +42,7 @@ impl MessageProvider for DevelopmentInbox {
                 let body: Value = answer.json().await.unwrap_or_default();
                 SendOutcome::Accepted {
                     provider_message_id: body["id"].as_str().map(str::to_owned),
-                    cost: Some(0),
+                    cost: Some(Money::zero(Currency::Irr)),
                     delivered: true,
                 }
             }
@@ -52,6 +53,10 @@ impl MessageProvider for DevelopmentInbox {
             },
             Err(error) => broken_call(&error),
         }
+    }
+
+    fn speaks(&self) -> bool {
+        true
     }
 
     async fn health(&self) -> Result<Value, String> {

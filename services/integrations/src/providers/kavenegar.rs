@@ -2,13 +2,13 @@
 //! no error of the HTTP client is ever shown or logged: it would contain the address.
 
 use async_trait::async_trait;
-use common_types::PhoneNumber;
+use common_types::{Currency, Money, internal::integrations::Channel};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use service_auth::tokens;
 use service_config::Secret;
 
-use super::{MessageProvider, Outgoing, Receipt, SendOutcome, broken_call};
+use super::{MessageProvider, Outgoing, Receipt, SendOutcome, broken_call, dialled};
 
 /// Client of one account.
 pub struct Kavenegar {
@@ -36,13 +36,50 @@ struct Return {
 /// Statuses after which the same message can never be taken: it is the message that is wrong, not the account or the day.
 const PERMANENT: [i64; 9] = [400, 406, 411, 413, 417, 420, 422, 428, 431];
 
+/// Most receivers of one call (414 beyond).
+const MOST_RECEPTORS: usize = 200;
+
 /// Delivery statuses of a message that was taken (providers.md 1.10).
-fn receipt(status: i64) -> Receipt {
+pub(crate) fn receipt(status: i64) -> Receipt {
     match status {
         10 => Receipt::Delivered,
         6 | 11 | 13 | 14 => Receipt::Failed,
         100 => Receipt::Unknown,
         _ => Receipt::Pending,
+    }
+}
+
+fn bad_receptor() -> SendOutcome {
+    SendOutcome::Refused {
+        code: "kavenegar.411".to_owned(),
+        text: "دریافت کننده نامعتبر است".to_owned(),
+        retryable: false,
+    }
+}
+
+fn refusal(outcome: Return) -> SendOutcome {
+    SendOutcome::Refused {
+        code: format!("kavenegar.{}", outcome.status),
+        text: outcome.message,
+        retryable: !PERMANENT.contains(&outcome.status),
+    }
+}
+
+/// What one of the `entries` of an accepted call says.
+fn outcome_of(entry: &Value) -> SendOutcome {
+    match receipt(entry["status"].as_i64().unwrap_or(1)) {
+        Receipt::Failed => SendOutcome::Refused {
+            code: format!("kavenegar.status_{}", entry["status"]),
+            text: entry["statustext"].as_str().unwrap_or_default().to_owned(),
+            retryable: false,
+        },
+        now => SendOutcome::Accepted {
+            provider_message_id: entry["messageid"].as_i64().map(|id| id.to_string()),
+            cost: entry["cost"]
+                .as_i64()
+                .map(|amount| Money::new(amount, Currency::Irr)),
+            delivered: now == Receipt::Delivered,
+        },
     }
 }
 
@@ -95,15 +132,6 @@ impl Kavenegar {
             Err(_) => Err(SendOutcome::Unknown { code: "unreadable" }),
         }
     }
-
-    fn receptor(to: &str) -> Option<String> {
-        let phone = PhoneNumber::parse(to).ok()?;
-        let digits = phone.e164().trim_start_matches('+');
-        Some(match digits.strip_prefix("98") {
-            Some(national) => format!("0{national}"),
-            None => format!("00{digits}"),
-        })
-    }
 }
 
 /// The 63-bit `localid` by which Kavenegar recognises a repetition.
@@ -129,12 +157,8 @@ impl MessageProvider for Kavenegar {
     }
 
     async fn send(&self, message: &Outgoing<'_>) -> SendOutcome {
-        let Some(receptor) = Self::receptor(message.to) else {
-            return SendOutcome::Refused {
-                code: "kavenegar.411".to_owned(),
-                text: "دریافت کننده نامعتبر است".to_owned(),
-                retryable: false,
-            };
+        let Some(receptor) = dialled(message.to) else {
+            return bad_receptor();
         };
         let mut fields = vec![("receptor", receptor)];
         let method = match message.template {
@@ -150,7 +174,18 @@ impl MessageProvider for Kavenegar {
                         fields.push((name, value.split_whitespace().collect::<Vec<_>>().join(" ")));
                     }
                 }
+                if message.channel == Channel::Voice {
+                    fields.push(("type", "call".to_owned()));
+                }
                 "verify/lookup"
+            }
+            // Only verify/lookup speaks.
+            None if message.channel == Channel::Voice => {
+                return SendOutcome::Refused {
+                    code: "kavenegar.428".to_owned(),
+                    text: "ارسال کد از طریق تماس تلفنی امکان پذیر نیست".to_owned(),
+                    retryable: false,
+                };
             }
             None => {
                 fields.push(("message", message.text.to_owned()));
@@ -166,25 +201,55 @@ impl MessageProvider for Kavenegar {
             Err(outcome) => return outcome,
         };
         if envelope.outcome.status != 200 {
-            return SendOutcome::Refused {
-                code: format!("kavenegar.{}", envelope.outcome.status),
-                text: envelope.outcome.message,
-                retryable: !PERMANENT.contains(&envelope.outcome.status),
-            };
+            return refusal(envelope.outcome);
         }
-        let entry = envelope.entries.get(0).unwrap_or(&envelope.entries);
-        match receipt(entry["status"].as_i64().unwrap_or(1)) {
-            Receipt::Failed => SendOutcome::Refused {
-                code: format!("kavenegar.status_{}", entry["status"]),
-                text: entry["statustext"].as_str().unwrap_or_default().to_owned(),
-                retryable: false,
-            },
-            now => SendOutcome::Accepted {
-                provider_message_id: entry["messageid"].as_i64().map(|id| id.to_string()),
-                cost: entry["cost"].as_i64(),
-                delivered: now == Receipt::Delivered,
-            },
+        outcome_of(envelope.entries.get(0).unwrap_or(&envelope.entries))
+    }
+
+    fn bulk_limit(&self, _: &str) -> usize {
+        MOST_RECEPTORS
+    }
+
+    async fn send_bulk(&self, messages: &[Outgoing<'_>]) -> Vec<SendOutcome> {
+        let receptors: Option<Vec<String>> = messages.iter().map(|one| dialled(one.to)).collect();
+        let (Some(receptors), Some(first)) = (receptors, messages.first()) else {
+            return messages.iter().map(|_| bad_receptor()).collect();
+        };
+        let ids: Vec<String> = messages
+            .iter()
+            .map(|one| local_id(one).to_string())
+            .collect();
+        let mut fields = vec![
+            ("receptor", receptors.join(",")),
+            ("message", first.text.to_owned()),
+            ("localid", ids.join(",")),
+        ];
+        if let Some(sender) = &self.sender {
+            fields.push(("sender", sender.clone()));
         }
+        let all = |outcome: SendOutcome| vec![outcome; messages.len()];
+        let envelope = match self.call("sms/send", &fields).await {
+            Ok(envelope) => envelope,
+            Err(outcome) => return all(outcome),
+        };
+        if envelope.outcome.status != 200 {
+            return all(refusal(envelope.outcome));
+        }
+        match envelope.entries.as_array() {
+            // Entries come in the order of the receptors, one for each.
+            Some(entries) if entries.len() == messages.len() => {
+                entries.iter().map(outcome_of).collect()
+            }
+            _ => all(SendOutcome::Unknown { code: "unreadable" }),
+        }
+    }
+
+    fn pushes_receipts(&self) -> bool {
+        true
+    }
+
+    fn speaks(&self) -> bool {
+        true
     }
 
     fn gives_receipts(&self) -> bool {

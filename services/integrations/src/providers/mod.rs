@@ -4,16 +4,24 @@
 //! unknown outcome (it may have been sent).
 
 pub mod ai;
+pub(crate) mod breaker;
+mod carriers;
 pub mod development_inbox;
+pub mod http_sms;
 pub mod kavenegar;
+pub mod melipayamak;
+pub mod orange;
+pub mod parsian;
 mod registry;
 pub mod smtp;
+pub mod twilio;
 
 use async_trait::async_trait;
-use common_types::internal::integrations::Channel;
+use common_types::{Money, PhoneNumber, internal::integrations::Channel};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use carriers::CarrierSettings;
 pub use registry::{LiveProvider, Registry};
 
 /// Which client speaks to a provider.
@@ -21,12 +29,24 @@ pub use registry::{LiveProvider, Registry};
 pub enum Adapter {
     /// Kavenegar's REST API.
     Kavenegar,
+    /// MeliPayamak's REST service.
+    MeliPayamak,
+    /// Parsian's template service.
+    Parsian,
+    /// Twilio's Messages resource.
+    Twilio,
+    /// Orange's SMS API for Africa and the Middle East.
+    Orange,
+    /// Any HTTP service, by configuration.
+    HttpSms,
     /// A mail server.
     Smtp,
     /// OpenAI's chat completions.
     OpenAi,
     /// TalkBot's, of the same shape.
     TalkBot,
+    /// Anthropic's messages.
+    Anthropic,
     /// The inbox of the simulators.
     DevelopmentInbox,
     /// The sandbox of the simulators; its client lives in payments.
@@ -42,9 +62,15 @@ impl Adapter {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Kavenegar => "kavenegar",
+            Self::MeliPayamak => "melipayamak",
+            Self::Parsian => "parsian",
+            Self::Twilio => "twilio",
+            Self::Orange => "orange",
+            Self::HttpSms => "http_sms",
             Self::Smtp => "smtp",
             Self::OpenAi => "openai",
             Self::TalkBot => "talkbot",
+            Self::Anthropic => "anthropic",
             Self::DevelopmentInbox => "development_inbox",
             Self::Sandbox => "sandbox",
             Self::PaymentGateway => "payment_gateway",
@@ -53,11 +79,17 @@ impl Adapter {
     }
 
     /// Every client.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 14] = [
         Self::Kavenegar,
+        Self::MeliPayamak,
+        Self::Parsian,
+        Self::Twilio,
+        Self::Orange,
+        Self::HttpSms,
         Self::Smtp,
         Self::OpenAi,
         Self::TalkBot,
+        Self::Anthropic,
         Self::DevelopmentInbox,
         Self::Sandbox,
         Self::PaymentGateway,
@@ -114,8 +146,8 @@ pub enum SendOutcome {
     Accepted {
         /// Its id there.
         provider_message_id: Option<String>,
-        /// Cost in Rial.
-        cost: Option<i64>,
+        /// What it costs, as far as the provider says.
+        cost: Option<Money>,
         /// It is already where it should be.
         delivered: bool,
     },
@@ -157,6 +189,30 @@ pub trait MessageProvider: Send + Sync {
     /// Sends; the caller bounds the time.
     async fn send(&self, message: &Outgoing<'_>) -> SendOutcome;
 
+    /// Whether it can speak a code in a telephone call ([`Channel::Voice`]).
+    fn speaks(&self) -> bool {
+        false
+    }
+
+    /// How many receivers one call may have for a text (no template); 1 when there is no such call.
+    fn bulk_limit(&self, _text: &str) -> usize {
+        1
+    }
+
+    /// Sends one text to many receivers, at most [`MessageProvider::bulk_limit`]; outcomes in the same order.
+    async fn send_bulk(&self, messages: &[Outgoing<'_>]) -> Vec<SendOutcome> {
+        let mut outcomes = Vec::with_capacity(messages.len());
+        for message in messages {
+            outcomes.push(self.send(message).await);
+        }
+        outcomes
+    }
+
+    /// Whether the provider posts receipts to our callback address.
+    fn pushes_receipts(&self) -> bool {
+        false
+    }
+
     /// Whether [`MessageProvider::receipts`] can say anything.
     fn gives_receipts(&self) -> bool {
         false
@@ -188,4 +244,27 @@ pub(crate) fn broken_call(error: &reqwest::Error) -> SendOutcome {
             },
         }
     }
+}
+
+/// A number as Iranian providers write it: `09…` at home, `00…` elsewhere.
+pub(crate) fn dialled(to: &str) -> Option<String> {
+    let phone = PhoneNumber::parse(to).ok()?;
+    let digits = phone.e164().trim_start_matches('+');
+    Some(match digits.strip_prefix("98") {
+        Some(national) => format!("0{national}"),
+        None => format!("00{digits}"),
+    })
+}
+
+/// Values of a template in the order in which providers number them: `token`, `token2`, `token3`, `token10`, `token20`, then
+/// the others by name.
+pub(crate) fn in_order(template: &Template) -> Vec<&str> {
+    const KNOWN: [&str; 5] = ["token", "token2", "token3", "token10", "token20"];
+    let known = KNOWN.iter().filter_map(|name| template.tokens.get(*name));
+    let others = template
+        .tokens
+        .iter()
+        .filter(|(name, _)| !KNOWN.contains(&name.as_str()))
+        .map(|(_, value)| value);
+    known.chain(others).map(String::as_str).collect()
 }

@@ -15,15 +15,19 @@ use service_config::{Environment, Secret};
 use uuid::Uuid;
 
 use super::{
-    Adapter, MessageProvider,
-    ai::{TextProvider, extractive::Extractive, openai::OpenAi},
-    development_inbox::DevelopmentInbox,
-    kavenegar::Kavenegar,
-    smtp::Smtp,
+    Adapter,
+    ai::{
+        TextProvider,
+        anthropic::Anthropic,
+        audio::AudioProvider,
+        extractive::Extractive,
+        openai::{Account, OpenAi},
+    },
+    carriers::{CarrierSettings, Kept},
 };
 use crate::{
     AppState,
-    schema::{provider_credentials, providers},
+    schema::{provider_credentials, providers, sms_callbacks},
 };
 
 /// A rotated credential is used at most this long after.
@@ -42,6 +46,10 @@ pub struct LiveProvider {
     pub adapter: Adapter,
     /// Base address without a final slash.
     pub base_url: String,
+    /// How it carries messages.
+    pub settings: Arc<CarrierSettings>,
+    pub(crate) callback_secret: Option<Secret>,
+    pub(super) kept: Kept,
     values: Arc<BTreeMap<(Option<Uuid>, String), Secret>>,
 }
 
@@ -75,72 +83,74 @@ impl LiveProvider {
         all
     }
 
-    /// The client that carries messages for an organisation; `None` when credentials are missing or the provider does
-    /// something else.
-    pub fn messages(
-        &self,
-        state: &AppState,
-        organization: Option<Uuid>,
-    ) -> Option<Box<dyn MessageProvider>> {
-        match self.adapter {
-            Adapter::DevelopmentInbox => Some(Box::new(DevelopmentInbox::new(
-                state.http.clone(),
-                self.base_url.clone(),
-            ))),
-            Adapter::Kavenegar => Some(Box::new(Kavenegar::new(
-                state.http.clone(),
-                self.base_url.clone(),
-                self.value(organization, "api_key")?.clone(),
-                self.value(organization, "sender")
-                    .map(|sender| sender.expose().to_owned()),
-            ))),
-            Adapter::Smtp => {
-                let (url, from) = (
-                    self.value(organization, "url")?,
-                    self.value(organization, "from")?,
-                );
-                match Smtp::new(url, from.expose()) {
-                    Ok(smtp) => Some(Box::new(smtp)),
-                    Err(error) => {
-                        tracing::error!(%error, provider = %self.slug, "the mail server's settings cannot be used");
-                        None
-                    }
-                }
-            }
-            Adapter::OpenAi
-            | Adapter::TalkBot
-            | Adapter::Sandbox
-            | Adapter::PaymentGateway
-            | Adapter::Extractive => None,
-        }
-    }
-
     /// The client that makes texts.
     pub fn texts(
         &self,
         state: &AppState,
         organization: Option<Uuid>,
     ) -> Option<Box<dyn TextProvider>> {
-        let timeout = Duration::from_secs(state.settings.ai.timeout_seconds);
-        let chat = |default_model: &str| -> Option<Box<dyn TextProvider>> {
-            Some(Box::new(OpenAi::new(
-                state.http.clone(),
-                self.base_url.clone(),
-                self.value(organization, "api_key")?.clone(),
-                default_model.to_owned(),
-                timeout,
-            )))
-        };
         match self.adapter {
-            Adapter::OpenAi => chat(&state.settings.openai.default_model),
-            Adapter::TalkBot => chat(&state.settings.talkbot.default_model),
+            Adapter::OpenAi | Adapter::TalkBot => {
+                Some(Box::new(self.openai_shaped(state, organization)?))
+            }
+            Adapter::Anthropic => {
+                let settings = &state.settings.anthropic;
+                Some(Box::new(Anthropic::new(
+                    state.http.clone(),
+                    self.base_url.clone(),
+                    self.value(organization, "api_key")?.clone(),
+                    settings.default_model.clone(),
+                    settings.known_models(),
+                    state.settings.ai.times(),
+                )))
+            }
             Adapter::Extractive => Some(Box::new(Extractive)),
             Adapter::Kavenegar
+            | Adapter::MeliPayamak
+            | Adapter::Parsian
+            | Adapter::Twilio
+            | Adapter::Orange
+            | Adapter::HttpSms
             | Adapter::Smtp
             | Adapter::DevelopmentInbox
             | Adapter::Sandbox
             | Adapter::PaymentGateway => None,
         }
+    }
+}
+
+impl LiveProvider {
+    fn openai_shaped(&self, state: &AppState, organization: Option<Uuid>) -> Option<OpenAi> {
+        let openai = self.adapter == Adapter::OpenAi;
+        let settings = if openai {
+            &state.settings.openai
+        } else {
+            &state.settings.talkbot
+        };
+        let account = Account {
+            base_url: self.base_url.clone(),
+            api_key: self.value(organization, "api_key")?.clone(),
+            default_model: settings.default_model.clone(),
+            models: settings.known_models(),
+            streams: openai,
+        };
+        Some(OpenAi::new(
+            state.http.clone(),
+            account,
+            state.settings.ai.times(),
+        ))
+    }
+
+    /// The client that writes down what is said.
+    pub fn audio(
+        &self,
+        state: &AppState,
+        organization: Option<Uuid>,
+    ) -> Option<Box<dyn AudioProvider>> {
+        if self.adapter != Adapter::OpenAi {
+            return None;
+        }
+        Some(Box::new(self.openai_shaped(state, organization)?))
     }
 }
 
@@ -151,12 +161,14 @@ type Held = (Instant, Arc<Vec<LiveProvider>>);
 #[derive(Clone)]
 pub struct Registry {
     held: Arc<Mutex<Option<Held>>>,
+    pub(crate) kept: Kept,
 }
 
 impl Registry {
     pub(crate) fn new() -> Self {
         Self {
             held: Arc::default(),
+            kept: Kept::default(),
         }
     }
 
@@ -216,14 +228,14 @@ impl Registry {
         channel: Channel,
     ) -> anyhow::Result<Vec<LiveProvider>> {
         let provider_type = match channel {
-            Channel::Sms => "sms",
+            Channel::Sms | Channel::Voice => "sms",
             Channel::Email => "notification",
         };
         self.of_type(state, provider_type).await
     }
 }
 
-type ProviderTuple = (Uuid, String, String, String, String);
+type ProviderTuple = (Uuid, String, String, String, String, serde_json::Value);
 type CredentialTuple = (Uuid, Uuid, Option<Uuid>, String, String);
 
 async fn read(state: &AppState) -> anyhow::Result<Vec<LiveProvider>> {
@@ -231,6 +243,8 @@ async fn read(state: &AppState) -> anyhow::Result<Vec<LiveProvider>> {
     let mut conn = state.stack.db.get().await?;
     let rows: Vec<ProviderTuple> = providers::table
         .filter(providers::status.eq("active"))
+        // Kept for its credentials and webhooks; nothing speaks to it.
+        .filter(providers::adapter.ne("none"))
         .order((providers::priority, providers::slug))
         .select((
             providers::id,
@@ -238,6 +252,7 @@ async fn read(state: &AppState) -> anyhow::Result<Vec<LiveProvider>> {
             providers::provider_type,
             providers::adapter,
             providers::api_base_url,
+            providers::settings,
         ))
         .load(&mut conn)
         .await?;
@@ -258,10 +273,14 @@ async fn read(state: &AppState) -> anyhow::Result<Vec<LiveProvider>> {
         ))
         .load(&mut conn)
         .await?;
+    let callbacks: Vec<(Uuid, String)> = sms_callbacks::table
+        .select((sms_callbacks::provider_id, sms_callbacks::secret_sealed))
+        .load(&mut conn)
+        .await?;
     drop(conn);
     let production = state.settings.environment == Environment::Production;
     let mut live = Vec::new();
-    for (id, slug, provider_type, adapter, base_url) in rows {
+    for (id, slug, provider_type, adapter, base_url, settings) in rows {
         let Some(adapter) = Adapter::parse(&adapter) else {
             tracing::warn!(provider = %slug, %adapter, "no client for this provider");
             continue;
@@ -278,12 +297,31 @@ async fn read(state: &AppState) -> anyhow::Result<Vec<LiveProvider>> {
             values.insert((*organization, key.clone()), Secret::new(value));
         }
         let base_url = base_url.trim_end_matches('/').to_owned();
+        let settings: CarrierSettings = match serde_json::from_value(settings) {
+            Ok(settings) => settings,
+            Err(error) => {
+                tracing::error!(provider = %slug, %error, "the provider's settings cannot be read; it is not used");
+                continue;
+            }
+        };
+        let callback_secret = match callbacks.iter().find(|(provider, _)| *provider == id) {
+            Some((_, sealed)) => Some(Secret::new(state.open(
+                "sms_callbacks",
+                id,
+                "secret_sealed",
+                sealed,
+            )?)),
+            None => None,
+        };
         live.push(LiveProvider {
             id,
             slug,
             provider_type,
             adapter,
             base_url,
+            settings: Arc::new(settings),
+            callback_secret,
+            kept: state.registry.kept.clone(),
             values: Arc::new(values),
         });
     }

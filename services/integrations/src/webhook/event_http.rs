@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     event_store::{self, EventFilter, EventRow},
-    receive::{self, Retried},
+    retry::{self, Retried},
 };
 use crate::AppState;
 
@@ -87,6 +87,7 @@ pub(crate) async fn list_webhook_events(
         since: query
             .days
             .map(|days| state.now() - TimeDelta::days(days.clamp(0, 36_500))),
+        id: None,
     };
     let mut conn = state.stack.db.get().await.map_err(ApiError::internal)?;
     let (count, rows) = event_store::list_events(&mut conn, &filter, page.offset(), page.limit())
@@ -94,6 +95,29 @@ pub(crate) async fn list_webhook_events(
         .map_err(ApiError::internal)?;
     let shown: Vec<EventResponse> = rows.into_iter().map(Into::into).collect();
     Ok(HttpResponse::Ok().json(paginate(&request, &page, count, shown)?))
+}
+
+/// One event.
+#[utoipa::path(get, path = "/api/integrations/webhook-events/{id}/", tag = "webhooks", params(("id" = Uuid, Path)),
+    responses((status = 200, body = EventResponse), (status = 403), (status = 404)))]
+pub(crate) async fn get_webhook_event(
+    caller: Allowed<ClinicAdmin>,
+    id: Path<Uuid>,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let filter = EventFilter {
+        organization_id: if caller.superuser { None } else { caller.org },
+        id: Some(*id),
+        ..EventFilter::default()
+    };
+    let mut conn = state.stack.db.get().await?;
+    let (_, mut rows) = event_store::list_events(&mut conn, &filter, 0, 1).await?;
+    let row = rows.pop().ok_or_else(missing)?;
+    Ok(HttpResponse::Ok().json(EventResponse::from(row)))
+}
+
+fn missing() -> ApiError {
+    ApiError::no_match("webhook.event_not_found", "WebhookEvent")
 }
 
 /// Takes a stored event again, after its endpoint was corrected.
@@ -105,29 +129,48 @@ pub(crate) async fn retry_webhook_event(
     id: Path<Uuid>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
+    again(&state, &caller, ip, *id, false).await
+}
+
+/// Hands a stored event on again, also one that was handed on before: whoever hears it asks the provider again.
+#[utoipa::path(post, path = "/api/integrations/webhook-events/{id}/replay/", tag = "webhooks", params(("id" = Uuid, Path)),
+    responses((status = 200), (status = 400), (status = 404)))]
+pub(crate) async fn replay_webhook_event(
+    caller: Allowed<ClinicAdmin>,
+    ip: ClientIp,
+    id: Path<Uuid>,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    again(&state, &caller, ip, *id, true).await
+}
+
+async fn again(
+    state: &AppState,
+    caller: &Allowed<ClinicAdmin>,
+    ip: ClientIp,
+    id: Uuid,
+    replay: bool,
+) -> Result<HttpResponse, ApiError> {
     let organization = if caller.superuser { None } else { caller.org };
-    let audit = AuditEntry::new(
-        caller.sub,
-        ActorKind::User,
-        "integrations.webhook_retried",
-        state.now(),
-    )
-    .subject("webhook_event", *id)
-    .organization(organization)
-    .origin(Some(ip.0), None);
-    let mut conn = state.stack.db.get().await.map_err(ApiError::internal)?;
-    record(&mut conn, audit).await.map_err(ApiError::internal)?;
+    let action = if replay {
+        "integrations.webhook_replayed"
+    } else {
+        "integrations.webhook_retried"
+    };
+    let audit = AuditEntry::new(caller.sub, ActorKind::User, action, state.now())
+        .subject("webhook_event", id)
+        .organization(organization)
+        .origin(Some(ip.0), None);
+    let mut conn = state.stack.db.get().await?;
+    record(&mut conn, audit).await?;
     drop(conn);
     let refuse =
         |code, words: &str| ApiError::bad_request(code, words).bare(json!({"error": words}));
-    match receive::retry(&state, *id, organization)
+    match retry::retry(state, id, organization, replay)
         .await
         .map_err(|error| error.answer(false))?
     {
-        Retried::Missing => Err(ApiError::no_match(
-            "webhook.event_not_found",
-            "WebhookEvent",
-        )),
+        Retried::Missing => Err(missing()),
         Retried::AlreadyProcessed => Err(refuse(
             "webhook.already_processed",
             "Event already processed",

@@ -1,4 +1,4 @@
-//! Events and the sample of refused bodies.
+//! Events.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::schema::{providers, webhook_endpoints, webhook_events, webhook_rejections};
+use crate::schema::{providers, webhook_endpoints, webhook_events};
 
 /// A new event.
 #[derive(Debug, Clone, Insertable)]
@@ -23,6 +23,7 @@ pub(crate) struct NewEvent {
     pub(crate) is_valid: bool,
     pub(crate) error_message: String,
     pub(crate) received_at: DateTime<Utc>,
+    pub(crate) retry_at: Option<DateTime<Utc>>,
 }
 
 /// What is stored of an event.
@@ -30,6 +31,7 @@ pub(crate) struct NewEvent {
 pub(crate) struct StoredEvent {
     pub(crate) id: Uuid,
     pub(crate) endpoint_id: Uuid,
+    pub(crate) event_type: String,
     pub(crate) raw_body: Vec<u8>,
     pub(crate) is_valid: bool,
     pub(crate) is_processed: bool,
@@ -40,6 +42,7 @@ pub(crate) struct StoredEvent {
 type StoredColumns = (
     webhook_events::id,
     webhook_events::endpoint_id,
+    webhook_events::event_type,
     webhook_events::raw_body,
     webhook_events::is_valid,
     webhook_events::is_processed,
@@ -49,6 +52,7 @@ type StoredColumns = (
 const STORED: StoredColumns = (
     webhook_events::id,
     webhook_events::endpoint_id,
+    webhook_events::event_type,
     webhook_events::raw_body,
     webhook_events::is_valid,
     webhook_events::is_processed,
@@ -109,6 +113,7 @@ pub(crate) async fn update_processed(
             webhook_events::is_processed.eq(true),
             webhook_events::processed_at.eq(Some(now)),
             webhook_events::error_message.eq(""),
+            webhook_events::retry_at.eq(None::<DateTime<Utc>>),
             webhook_events::retry_count.eq(webhook_events::retry_count + i32::from(retried)),
             webhook_events::version.eq(webhook_events::version + 1),
         ))
@@ -121,10 +126,12 @@ pub(crate) async fn update_failed(
     conn: &mut AsyncPgConnection,
     id: Uuid,
     error: &str,
+    retry_at: Option<DateTime<Utc>>,
 ) -> QueryResult<i32> {
     diesel::update(webhook_events::table.find(id))
         .set((
             webhook_events::error_message.eq(error),
+            webhook_events::retry_at.eq(retry_at),
             webhook_events::retry_count.eq(webhook_events::retry_count + 1),
         ))
         .returning(webhook_events::retry_count)
@@ -132,48 +139,18 @@ pub(crate) async fn update_failed(
         .await
 }
 
-/// A refused body's sample.
-#[derive(Debug, Clone, Insertable)]
-#[diesel(table_name = webhook_rejections)]
-pub(crate) struct NewRejection {
-    pub(crate) id: Uuid,
-    pub(crate) endpoint_id: Uuid,
-    pub(crate) reason: &'static str,
-    pub(crate) body_sha256: Vec<u8>,
-    pub(crate) body_size: i64,
-    pub(crate) body_sample: Vec<u8>,
-    pub(crate) source_ip: Option<String>,
-    pub(crate) received_at: DateTime<Utc>,
-}
-
-/// Keeps a sample unless the endpoint has `cap` of them within a day.
-pub(crate) async fn insert_rejection(
+/// Events that are looked at again now, longest due first.
+pub(crate) async fn list_due(
     conn: &mut AsyncPgConnection,
-    new: NewRejection,
-    cap: i64,
-) -> QueryResult<()> {
-    let kept: i64 = webhook_rejections::table
-        .filter(webhook_rejections::endpoint_id.eq(new.endpoint_id))
-        .filter(webhook_rejections::received_at.gt(new.received_at - chrono::TimeDelta::hours(24)))
-        .count()
-        .get_result(conn)
-        .await?;
-    if kept >= cap {
-        return Ok(());
-    }
-    diesel::insert_into(webhook_rejections::table)
-        .values(new)
-        .execute(conn)
-        .await
-        .map(|_| ())
-}
-
-pub(crate) async fn delete_rejections(
-    conn: &mut AsyncPgConnection,
-    before: DateTime<Utc>,
-) -> QueryResult<usize> {
-    diesel::delete(webhook_rejections::table.filter(webhook_rejections::received_at.lt(before)))
-        .execute(conn)
+    now: DateTime<Utc>,
+    limit: i64,
+) -> QueryResult<Vec<Uuid>> {
+    webhook_events::table
+        .filter(webhook_events::retry_at.le(now))
+        .order(webhook_events::retry_at)
+        .limit(limit)
+        .select(webhook_events::id)
+        .load(conn)
         .await
 }
 
@@ -204,6 +181,7 @@ pub(crate) struct EventFilter {
     pub(crate) processed: Option<bool>,
     pub(crate) valid: Option<bool>,
     pub(crate) since: Option<DateTime<Utc>>,
+    pub(crate) id: Option<Uuid>,
 }
 
 pub(crate) async fn list_events(
@@ -230,6 +208,9 @@ pub(crate) async fn list_events(
         }
         if let Some(valid) = filter.valid {
             query = query.filter(webhook_events::is_valid.eq(valid));
+        }
+        if let Some(id) = filter.id {
+            query = query.filter(webhook_events::id.eq(id));
         }
         if let Some(since) = filter.since {
             query = query.filter(webhook_events::received_at.ge(since));

@@ -10,14 +10,16 @@ use uuid::Uuid;
 use super::{
     error::WebhookError,
     event_store::{self, NewEvent, StoredEvent},
-    model::{self, Parsed, SignatureHeaders, Tolerance},
+    model::{self, Parsed, Tolerance},
+    rejection_store,
+    scheme::{self, Headers},
     store::{self, Endpoint},
 };
 use crate::{AppState, state::SERVICE};
 
 /// A request to the receiver.
 pub(crate) struct Incoming {
-    pub(crate) headers: SignatureHeaders,
+    pub(crate) headers: Headers,
     /// Kept for people who look into it: only harmless ones.
     pub(crate) shown_headers: Map<String, Value>,
     pub(crate) body: Vec<u8>,
@@ -39,37 +41,38 @@ pub(crate) async fn receive(
     endpoint: &Endpoint,
     incoming: Incoming,
 ) -> Result<(), WebhookError> {
-    let secret = state.open(
-        "webhook_endpoints",
-        endpoint.id,
-        "secret_sealed",
-        &endpoint.secret_sealed,
-    )?;
     let settings = &state.settings.webhooks;
     let tolerance = Tolerance {
-        past: settings.tolerance_past_seconds,
+        past: endpoint
+            .tolerance_seconds
+            .map_or(settings.tolerance_past_seconds, i64::from),
         future: settings.tolerance_future_seconds,
     };
     let now = state.now();
-    let header_id = match model::verify(
-        &secret,
+    let scheme = endpoint.scheme()?;
+    let verified = match scheme.verify(
+        &secrets(state, endpoint)?,
         &incoming.headers,
         &incoming.body,
         now.timestamp(),
         tolerance,
     ) {
-        Ok(id) => id,
+        Ok(verified) => verified,
         Err(refusal) => {
             quarantine(state, endpoint, &incoming, refusal.as_str()).await?;
             return Err(WebhookError::BadSignature(refusal));
         }
     };
     let json: Result<Value, _> = serde_json::from_slice(&incoming.body);
-    let parsed = json.as_ref().ok().and_then(model::parse);
+    let mut parsed = json.as_ref().ok().and_then(model::parse);
+    let stated_outside = verified.event_type.is_some();
+    if let (Some(parsed), Some(event_type)) = (&mut parsed, verified.event_type) {
+        parsed.event_type = event_type;
+    }
     let refusal = match (&json, &parsed) {
         (Err(error), _) => Some(WebhookError::NotJson(error.to_string())),
         (Ok(_), None) => Some(WebhookError::NotAnObject),
-        (Ok(_), Some(parsed)) if !endpoint.events.contains(&parsed.event_type) => {
+        (Ok(_), Some(parsed)) if !scheme::accepts(&endpoint.events, &parsed.event_type) => {
             Some(WebhookError::NotConfigured(parsed.event_type.clone()))
         }
         (Ok(_), Some(_)) => None,
@@ -78,20 +81,26 @@ pub(crate) async fn receive(
         id: Uuid::now_v7(),
         endpoint_id: endpoint.id,
         organization_id: endpoint.organization_id,
-        dedupe_key: model::dedupe_key(header_id.as_deref(), parsed.as_ref(), &incoming.body),
+        dedupe_key: if stated_outside {
+            model::dedupe_key(None, None, &incoming.body)
+        } else {
+            model::dedupe_key(verified.id.as_deref(), parsed.as_ref(), &incoming.body)
+        },
         event_type: parsed
             .as_ref()
             .map_or_else(|| "unknown".to_owned(), |parsed| parsed.event_type.clone()),
         raw_body: incoming.body,
         headers: Value::Object(incoming.shown_headers),
-        signature: incoming
-            .headers
-            .x_signature
-            .or(incoming.headers.signatures)
-            .unwrap_or_default(),
+        signature: scheme
+            .signature(&incoming.headers)
+            .unwrap_or_default()
+            .to_owned(),
         is_valid: true,
         error_message: refusal.as_ref().map(error_message).unwrap_or_default(),
         received_at: now,
+        // Its endpoint may learn the type; a body that is no event will not become one.
+        retry_at: matches!(refusal, Some(WebhookError::NotConfigured(_)))
+            .then(|| now + model::retry_pause(0)),
     };
     let accepted = parsed.filter(|_| refusal.is_none());
     state
@@ -114,8 +123,22 @@ pub(crate) async fn receive(
     refusal.map_or(Ok(()), Err)
 }
 
+/// The secrets that are good now, the current one first.
+fn secrets(state: &AppState, endpoint: &Endpoint) -> anyhow::Result<Vec<String>> {
+    let open = |column, sealed: &str| state.open("webhook_endpoints", endpoint.id, column, sealed);
+    let mut all = vec![open("secret_sealed", &endpoint.secret_sealed)?];
+    if let (Some(sealed), Some(until)) = (
+        &endpoint.previous_secret_sealed,
+        endpoint.previous_secret_until,
+    ) && until > state.now()
+    {
+        all.push(open("previous_secret_sealed", sealed)?);
+    }
+    Ok(all)
+}
+
 /// What the list shows about a stored event that was not handed on.
-fn error_message(refusal: &WebhookError) -> String {
+pub(super) fn error_message(refusal: &WebhookError) -> String {
     match refusal {
         WebhookError::NotConfigured(event) => {
             format!("Event type {event} not configured for this webhook")
@@ -124,7 +147,7 @@ fn error_message(refusal: &WebhookError) -> String {
     }
 }
 
-async fn hand_on(
+pub(super) async fn hand_on(
     conn: &mut AsyncPgConnection,
     state: &AppState,
     endpoint: &Endpoint,
@@ -159,7 +182,7 @@ async fn quarantine(
         .increment(1);
     tracing::warn!(endpoint = %endpoint.endpoint_url, reason, "a webhook was refused");
     let body = &incoming.body;
-    let rejection = event_store::NewRejection {
+    let rejection = rejection_store::NewRejection {
         id: Uuid::now_v7(),
         endpoint_id: endpoint.id,
         reason,
@@ -170,79 +193,7 @@ async fn quarantine(
         received_at: state.now(),
     };
     let mut conn = state.stack.db.get().await?;
-    event_store::insert_rejection(&mut conn, rejection, state.settings.webhooks.quarantine_cap)
+    rejection_store::insert_rejection(&mut conn, rejection, state.settings.webhooks.quarantine_cap)
         .await?;
     Ok(())
-}
-
-/// What came of a second look at a stored event.
-pub(crate) enum Retried {
-    /// No such event here.
-    Missing,
-    /// It was handed on before.
-    AlreadyProcessed,
-    /// Its signature was bad.
-    Invalid,
-    /// Done, with the number of retries.
-    Done {
-        success: bool,
-        message: String,
-        retry_count: i32,
-    },
-}
-
-/// Takes a stored event again.
-pub(crate) async fn retry(
-    state: &AppState,
-    id: Uuid,
-    organization: Option<Uuid>,
-) -> Result<Retried, WebhookError> {
-    let outcome = state
-        .stack
-        .db
-        .transaction(async |conn| {
-            let Some(event) = event_store::lock_event(conn, id).await? else {
-                return Ok::<_, WebhookError>(Retried::Missing);
-            };
-            let endpoint = store::get_endpoint(conn, event.endpoint_id).await?;
-            if organization.is_some() && endpoint.organization_id != organization {
-                return Ok(Retried::Missing);
-            }
-            if event.is_processed {
-                return Ok(Retried::AlreadyProcessed);
-            }
-            if !event.is_valid {
-                return Ok(Retried::Invalid);
-            }
-            let parsed = serde_json::from_slice(&event.raw_body)
-                .ok()
-                .as_ref()
-                .and_then(model::parse);
-            match parsed {
-                Some(parsed) if endpoint.events.contains(&parsed.event_type) => {
-                    hand_on(conn, state, &endpoint, &event, &parsed, true).await?;
-                    let message = "Retry completed".to_owned();
-                    Ok(Retried::Done {
-                        success: true,
-                        message,
-                        retry_count: event.retry_count + 1,
-                    })
-                }
-                other => {
-                    let refusal = other.map_or(WebhookError::NotAnObject, |parsed| {
-                        WebhookError::NotConfigured(parsed.event_type)
-                    });
-                    let message = error_message(&refusal);
-                    let retry_count = event_store::update_failed(conn, id, &message).await?;
-                    Ok(Retried::Done {
-                        success: false,
-                        message,
-                        retry_count,
-                    })
-                }
-            }
-        })
-        .await?;
-    state.stack.outbox.wake();
-    Ok(outcome)
 }

@@ -9,16 +9,16 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers::method};
 
 use crate::support::{SOON, Setup, World, answer};
 
-fn request(world: &World, key: &str, workspace: Option<Uuid>) -> Value {
+pub(crate) fn request(world: &World, key: &str, workspace: Option<Uuid>) -> Value {
     json!({"purpose": "content_generation", "prompt": "درباره دیابت بنویس", "max_tokens": 600, "temperature": 0.7,
         "user_id": Uuid::nil(), "organization_id": world.organization, "workspace_id": workspace, "reservation_key": key})
 }
 
-async fn generate(world: &World, body: &Value) -> (u16, Value) {
+pub(crate) async fn generate(world: &World, body: &Value) -> (u16, Value) {
     answer(world.as_service("content", "/internal/ai/generate/", body)).await
 }
 
-async fn limit(world: &World, scope: &str, id: Uuid, kind: &str, value: i64) {
+pub(crate) async fn limit(world: &World, scope: &str, id: Uuid, kind: &str, value: i64) {
     use diesel_async::RunQueryDsl;
     let sql = format!(
         "INSERT INTO usage_limits (id, organization_id, scope, scope_id, period, {kind}, version, changed_at) \
@@ -109,7 +109,7 @@ async fn i04_a_text_is_made_and_names_its_maker() {
     assert_eq!(
         (status, refused),
         (
-            400,
+            500,
             json!({"success": false, "error": "Provider nobody not found or inactive"})
         )
     );

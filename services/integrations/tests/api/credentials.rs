@@ -177,3 +177,74 @@ async fn payments_reads_payment_credentials_and_nobody_else_does() {
         "no payment provider"
     );
 }
+
+#[tokio::test]
+async fn a_credential_that_ends_soon_is_warned_of_once_for_each_end() {
+    use crate::outgoing_support::call;
+    let world = World::start().await;
+    let provider = provider_id(&world, "kavenegar").await;
+    let now = world.service.clock.shared().now();
+    let make = async |key_name: &str, days: i64| {
+        let body = json!({"provider": provider, "key_name": key_name, "key_value": VALUE, "environment": "staging",
+            "expires_at": now + chrono::TimeDelta::days(days)});
+        let (status, made) = create(&world, &world.admin(), &body).await;
+        assert_eq!(status, 201, "{made}");
+        format!("credentials/{}/", made["id"].as_str().unwrap())
+    };
+    let soon = make("soon", 13).await;
+    make("later", 60).await;
+    let off = make("off", 3).await;
+    call(&world, "PATCH", &off, json!({"is_active": false})).await;
+    let told = async || -> Vec<Value> {
+        let events = service_testing::published_events(&world.service.database.db).await;
+        events
+            .into_iter()
+            .filter(|event| event.name == "integrations.credential_expiring")
+            .map(|event| event.payload)
+            .collect()
+    };
+    for _ in 0..3 {
+        world.service.state.check_credentials().await.unwrap();
+    }
+    let first = told().await;
+    assert_eq!(first.len(), 1, "{first:?}");
+    assert_eq!(
+        (
+            &first[0]["key_name"],
+            &first[0]["provider_slug"],
+            &first[0]["organization_id"]
+        ),
+        (
+            &json!("soon"),
+            &json!("kavenegar"),
+            &json!(world.organization)
+        )
+    );
+    assert!(!serde_json::to_string(&first).unwrap().contains("canary"));
+    let (_, logs) = call(&world, "GET", "logs/?action=credential_expiring", json!({})).await;
+    assert_eq!(
+        (&logs["count"], &logs["results"][0]["log_level"]),
+        (&json!(1), &json!("warning")),
+        "{logs}"
+    );
+    // Rotated with another end: warned of again when that is near, and as critical once it is over.
+    let ends = json!({"expires_at": now + chrono::TimeDelta::days(40)});
+    call(&world, "PATCH", &soon, ends).await;
+    world.service.state.check_credentials().await.unwrap();
+    assert_eq!(told().await.len(), 1);
+    world.service.clock.advance(chrono::TimeDelta::days(41));
+    world.service.state.check_credentials().await.unwrap();
+    assert_eq!(
+        told().await.len(),
+        2,
+        "40 days are over; 60 are more than 14 away"
+    );
+    let (_, logs) = call(
+        &world,
+        "GET",
+        "logs/?action=credential_expiring&level=critical",
+        json!({}),
+    )
+    .await;
+    assert_eq!(logs["count"], 1, "{logs}");
+}

@@ -24,6 +24,10 @@ async fn everything(world: &World) -> Vec<String> {
         "webhook_rejections",
         "messages",
         "message_attempts",
+        "message_templates",
+        "sms_callbacks",
+        "sms_inbound",
+        "sms_usage",
         "ai_calls",
         "usage_counters",
         "outbox_events",
@@ -148,8 +152,80 @@ async fn production_refuses_the_stand_ins() {
         ("1", "m")
     );
     assert!(old.kavenegar.api_key.is_some());
+    // seeds.md 1.9 row 21: all three names, in this order of precedence.
+    let names = [
+        ("KAVENEGAR_COM_API_KEY", "com"),
+        ("KAVENEGAR_API_KEY", "plain"),
+        ("KAVEH_NEGAR_API_KEY", "kaveh"),
+    ];
+    for first in 0..names.len() {
+        let set = with(&names[first..]).unwrap();
+        assert_eq!(set.kavenegar.api_key.unwrap().expose(), names[first].1);
+    }
+    let warned = service_config::alias_conflicts(&Sources::from_map(names), Integrations::ALIASES);
+    assert_eq!(warned.len(), 2, "{warned:?}");
     let unknown = with(&[("INTEGRATIONS__SMTPP__URL", "x")])
         .unwrap_err()
         .to_string();
     assert!(unknown.to_lowercase().contains("smtpp"), "{unknown}");
+}
+
+#[tokio::test]
+async fn a_sealing_key_is_retired_without_a_gap() {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use integrations::Integrations;
+    use provider_simulators::sandbox::signature;
+    use service_testing::ServiceSetup;
+    let world = World::with_kavenegar().await;
+    assert_eq!(
+        world.send(&sms("k1", "synchronous", "otp", "1234")).await.0,
+        200
+    );
+    let under_old = "SELECT count(*) FROM (SELECT value_sealed v FROM provider_credentials UNION ALL \
+        SELECT secret_sealed FROM webhook_endpoints UNION ALL SELECT secret_sealed FROM sms_callbacks) q \
+        WHERE q.v LIKE 'v1.k1.%'";
+    let before: i64 = world.text_of(under_old).await.unwrap().parse().unwrap();
+    assert!(before >= 5, "{before}");
+    assert_eq!(
+        world.service.state.reseal().await.unwrap(),
+        0,
+        "all are current"
+    );
+
+    let base_url = &world.simulators.base_url;
+    let process = |keys: Vec<(&'static str, u8)>| {
+        let mut setup = ServiceSetup::new()
+            .set("sealing.active_key_id", "k2")
+            .set("peers.simulators", base_url)
+            .set("webhooks.payment_status_secret", WEBHOOK_SECRET)
+            .set("kavenegar.base_url", format!("{base_url}/kavenegar"))
+            .issuer(world.service.issuer.clone())
+            .database(world.service.database.clone());
+        for (id, byte) in keys {
+            setup = setup.set(&format!("sealing.keys.{id}"), STANDARD.encode([byte; 32]));
+        }
+        setup.start::<Integrations>()
+    };
+    let both = process(vec![("k1", 7), ("k2", 9)]).await;
+    let done = both.state.reseal().await.unwrap();
+    assert!(i64::try_from(done).unwrap() >= before, "{done} of {before}");
+    assert_eq!(world.text_of(under_old).await.as_deref(), Some("0"));
+    assert_eq!(both.state.reseal().await.unwrap(), 0);
+
+    let only_new = process(vec![("k2", 9)]).await;
+    let send = only_new
+        .post("/internal/messages/")
+        .bearer_auth(only_new.issuer.service("auth-otp"));
+    let (status, sent) = answer(send.json(&sms("k2", "synchronous", "otp", "5678"))).await;
+    assert_eq!(
+        (status, &sent["provider"]),
+        (200, &json!("kavenegar")),
+        "its key is read under the new one: {sent}"
+    );
+    let body =
+        json!({"event": "payment.success", "id": "e1", "data": {"payment_id": "p"}}).to_string();
+    let posted = only_new
+        .post("/api/integrations/webhook/payment-status/")
+        .header("x-signature", signature(WEBHOOK_SECRET, body.as_bytes()));
+    assert_eq!(answer(posted.body(body)).await.0, 200);
 }

@@ -126,6 +126,7 @@ async fn i03_a_refusing_provider_is_400_with_its_words() {
     let world = World::with(Setup {
         kavenegar: true,
         settings: vec![("development.stand_ins", "false".to_owned())],
+        ..Setup::default()
     })
     .await;
     let mut behaviour = world.simulators.state.kavenegar.behaviour();

@@ -14,8 +14,8 @@ use uuid::Uuid;
 pub(crate) const WEBHOOK_SECRET: &str = "canary-webhook-secret";
 /// Key of the Kavenegar simulator.
 pub(crate) const KAVENEGAR_KEY: &str = "canary-kavenegar-key";
-/// How long an awaited state may take.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+/// How long an awaited state may take: far more than it does, for machines that do many things at once.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// The service, its simulators, one organisation and its admin.
 pub(crate) struct World {
@@ -29,6 +29,14 @@ pub(crate) struct World {
 pub(crate) struct Setup {
     /// Kavenegar is configured and tried before the inbox.
     pub(crate) kavenegar: bool,
+    /// The other SMS vendors that are configured (`melipayamak`, `parsian`, `twilio`, `orange`).
+    pub(crate) vendors: &'static [&'static str],
+    /// Address of the mail server in which `{}` stands for the simulator's.
+    pub(crate) smtp: Option<&'static str>,
+    /// AI vendors that are configured, each its simulator.
+    pub(crate) ai: Vec<String>,
+    /// The organisation; a new one when absent.
+    pub(crate) organization: Option<Uuid>,
     pub(crate) settings: Vec<(&'static str, String)>,
 }
 
@@ -48,6 +56,7 @@ impl World {
     pub(crate) async fn with(setup: Setup) -> Self {
         let options = Options {
             kavenegar_api_key: KAVENEGAR_KEY.to_owned(),
+            smtp_port: setup.smtp.map(|_| 0),
             ..Options::default()
         };
         let simulators = spawn(options).await.unwrap();
@@ -56,12 +65,34 @@ impl World {
             .set("peers.simulators", &simulators.base_url)
             .set("webhooks.payment_status_secret", WEBHOOK_SECRET)
             .set("messages.poll_ms", 50)
+            // A statement of a busy machine is not a stuck one.
+            .set("database.statement_timeout_ms", 60_000)
+            .set("database.lock_timeout_ms", 60_000)
             .set(
                 "kavenegar.base_url",
                 format!("{}/kavenegar", simulators.base_url),
             );
+        for vendor in ["melipayamak", "parsian", "twilio", "orange"] {
+            let base_url = format!("{}/{vendor}", simulators.base_url);
+            settings = settings.set(&format!("{vendor}.base_url"), base_url);
+        }
+        for (path, value) in setup.vendors.iter().flat_map(|vendor| account(vendor)) {
+            settings = settings.set(path, value);
+        }
+        if let (Some(url), Some(address)) = (setup.smtp, simulators.state.smtp.address()) {
+            settings = settings.set("smtp.url", url.replace("{}", &address.to_string()));
+        }
         if setup.kavenegar {
             settings = settings.set("kavenegar.api_key", KAVENEGAR_KEY);
+        }
+        for vendor in &setup.ai {
+            let base = match vendor.as_str() {
+                "anthropic" => format!("{}/anthropic", simulators.base_url),
+                other => format!("{}/{other}/v1", simulators.base_url),
+            };
+            settings = settings
+                .set(&format!("{vendor}.api_key"), format!("{vendor}-key"))
+                .set(&format!("{vendor}.base_url"), base);
         }
         for (path, value) in setup.settings {
             settings = settings.set(path, value);
@@ -70,7 +101,7 @@ impl World {
         Self {
             service,
             simulators,
-            organization: Uuid::now_v7(),
+            organization: setup.organization.unwrap_or_else(Uuid::now_v7),
         }
     }
 
@@ -116,6 +147,100 @@ impl World {
         messages.into_iter().map(|message| message.text).collect()
     }
 }
+
+/// The account of a vendor's simulator.
+fn account(vendor: &str) -> Vec<(&'static str, &'static str)> {
+    match vendor {
+        "melipayamak" => vec![
+            ("melipayamak.username", "meli-user"),
+            ("melipayamak.password", "meli-password"),
+            ("melipayamak.from", "5000400010"),
+        ],
+        "parsian" => vec![("parsian.api_key", "parsian-token")],
+        "twilio" => vec![
+            ("twilio.account_sid", "AC00000000000000000000000000000001"),
+            ("twilio.auth_token", "twilio-token"),
+            ("twilio.from", "+15005550006"),
+        ],
+        "orange" => vec![
+            ("orange.client_id", "orange-client"),
+            ("orange.client_secret", "orange-secret"),
+        ],
+        other => panic!("no simulator of {other}"),
+    }
+}
+
+impl World {
+    /// A world of these SMS vendors without any stand-in.
+    pub(crate) async fn with_vendors(vendors: &'static [&'static str]) -> Self {
+        Self::with(Setup {
+            vendors,
+            settings: vec![("development.stand_ins", "false".to_owned())],
+            ..Setup::default()
+        })
+        .await
+    }
+
+    /// Calls a public route as `token`.
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: &Value,
+    ) -> (u16, Value) {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        answer(
+            self.service
+                .request(method, path)
+                .bearer_auth(token)
+                .json(body),
+        )
+        .await
+    }
+
+    /// The first column of the first row of a query, as text.
+    pub(crate) async fn text_of(&self, sql: &str) -> Option<String> {
+        use diesel_async::RunQueryDsl;
+        #[derive(diesel::QueryableByName)]
+        struct One {
+            #[diesel(sql_type = diesel::sql_types::Nullable<diesel::sql_types::Text>)]
+            value: Option<String>,
+        }
+        let mut conn = self.service.database.db.get().await.unwrap();
+        let sql = format!("SELECT (q.v)::text AS value FROM ({sql}) q(v)");
+        let rows: Vec<One> = diesel::sql_query(sql).load(&mut conn).await.unwrap();
+        rows.into_iter().next().and_then(|row| row.value)
+    }
+
+    /// State of the message with this key.
+    pub(crate) async fn state_of(&self, key: &str) -> Option<String> {
+        self.text_of(&format!(
+            "SELECT state FROM messages WHERE idempotency_key = '{key}'"
+        ))
+        .await
+    }
+
+    /// Where a vendor posts, as path.
+    pub(crate) async fn callback(&self, provider: &str, kind: &str) -> String {
+        let (status, body) = self
+            .call(
+                "GET",
+                "/api/integrations/sms/callbacks/",
+                &self.superuser(),
+                &Value::Null,
+            )
+            .await;
+        assert_eq!(status, 200, "{body}");
+        let all = body["results"].as_array().unwrap();
+        let mine = all.iter().find(|one| one["provider"] == provider).unwrap();
+        let url = mine[format!("{kind}_url")].as_str().unwrap();
+        url.strip_prefix(PUBLIC_URL).unwrap().to_owned()
+    }
+}
+
+/// The platform's address in tests with callbacks.
+pub(crate) const PUBLIC_URL: &str = "https://clinic.example";
 
 /// Status and body of an answer; a body that is no JSON is null.
 pub(crate) async fn answer(request: RequestBuilder) -> (u16, Value) {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use service_auth::tokens::hmac_sha256_plain;
 use service_testing::published_events;
 
-use crate::support::{WEBHOOK_SECRET, World, answer};
+use crate::support::{Setup, WEBHOOK_SECRET, World, answer};
 
 const PATH: &str = "/api/integrations/webhook/payment-status/";
 
@@ -114,21 +114,30 @@ async fn i05_a_bad_signature_is_401_and_kept_as_a_sample() {
         .get("/api/integrations/webhook-events/")
         .bearer_auth(world.superuser());
     assert_eq!(answer(list).await.1["count"], 0);
-    for number in 0..120 {
-        post(&world, PATH, &paid(&number.to_string()), "00").await;
+    let reasons = "SELECT count(*) FROM webhook_rejections WHERE reason IN ('missing', 'mismatch')";
+    assert_eq!(world.text_of(reasons).await.as_deref(), Some("5"));
+}
+
+#[tokio::test]
+async fn the_sample_of_refused_bodies_ends_exactly_at_its_cap() {
+    let world = World::with(Setup {
+        settings: vec![("webhooks.quarantine_cap", "30".to_owned())],
+        ..Setup::default()
+    })
+    .await;
+    for round in 0..5 {
+        let refused = (0..40).map(|number| {
+            let (world, body) = (&world, paid(&format!("{round}-{number}")));
+            async move { post(world, PATH, &body, "00").await.0 }
+        });
+        assert!(join_all(refused).await.iter().all(|status| *status == 401));
     }
-    let mut conn = world.service.database.db.get().await.unwrap();
-    use diesel_async::RunQueryDsl;
-    #[derive(diesel::QueryableByName)]
-    struct Count {
-        #[diesel(sql_type = diesel::sql_types::BigInt)]
-        kept: i64,
-    }
-    let rows: Vec<Count> = diesel::sql_query("SELECT count(*) AS kept FROM webhook_rejections")
-        .load(&mut conn)
-        .await
-        .unwrap();
-    assert_eq!(rows[0].kept, 100, "the sample is capped");
+    let kept = "SELECT count(*) FROM webhook_rejections";
+    assert_eq!(world.text_of(kept).await.as_deref(), Some("30"));
+    // Tomorrow there is room again.
+    world.service.clock.advance(chrono::TimeDelta::hours(25));
+    post(&world, PATH, &paid("next"), "00").await;
+    assert_eq!(world.text_of(kept).await.as_deref(), Some("31"));
 }
 
 #[tokio::test]

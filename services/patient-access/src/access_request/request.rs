@@ -203,6 +203,7 @@ async fn send(
         binding: binding(row),
         language,
         variables: BTreeMap::from([("doctor_name".to_owned(), row.doctor_name.clone())]),
+        organization_id: Some(row.organization_id),
     };
     match state.auth_otp.post_json("/internal/codes/", &request).await {
         Ok(sent) => Ok(sent),

@@ -156,6 +156,7 @@ impl Clinic {
             full_name: "مریم احمدی".into(),
             language: common_types::Language::Fa,
             organization_id: None,
+            payouts_held_until: None,
         };
         let found = ResponseTemplate::new(200).set_body_json(&info);
         mount(

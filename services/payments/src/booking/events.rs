@@ -24,16 +24,14 @@ impl EventHandler<PaymentRecorded> for BookRecorded {
         _envelope: &Envelope,
         event: PaymentRecorded,
     ) -> Result<(), HandlerError> {
-        // Settling it booked it.
-        if event.online_payment_id.is_some() {
-            return Ok(());
-        }
         let recorded = Recorded {
             id: event.recorded_payment_id,
             organization_id: event.organization_id,
             version: event.aggregate_version,
             price: Money::new(event.amount, event.currency),
             method: &event.method,
+            invoice_id: event.invoice_id,
+            online: event.online_payment_id,
         };
         book(conn, &recorded, self.0.now()).await
     }
@@ -53,6 +51,8 @@ impl EventHandler<PaymentAmended> for BookRecorded {
             version: event.aggregate_version,
             price: Money::new(event.amount, event.currency),
             method: &event.method,
+            invoice_id: event.invoice_id,
+            online: None,
         };
         book(conn, &recorded, self.0.now()).await
     }
@@ -72,6 +72,8 @@ impl EventHandler<PaymentVoided> for BookRecorded {
             version: event.aggregate_version,
             price: Money::zero(event.currency),
             method: "",
+            invoice_id: event.invoice_id,
+            online: None,
         };
         book(conn, &recorded, self.0.now()).await
     }

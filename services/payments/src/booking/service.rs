@@ -2,10 +2,12 @@ use chrono::{DateTime, Utc};
 use common_types::Money;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use service_db::crash_point;
 use service_events::HandlerError;
 use uuid::Uuid;
 
 use crate::{
+    clinic,
     ledger::{self, AccountKey, LedgerError, Leg, Posting, TransferKind},
     schema::bookings,
 };
@@ -17,6 +19,9 @@ pub(super) struct Recorded<'a> {
     pub(super) version: i64,
     pub(super) price: Money,
     pub(super) method: &'a str,
+    pub(super) invoice_id: Uuid,
+    /// The online payment behind it, which settling has booked already.
+    pub(super) online: Option<Uuid>,
 }
 
 /// Brings the ledger to this version of the recorded payment. Older versions change nothing.
@@ -40,7 +45,7 @@ pub(super) async fn book(
             .map_err(refused)?;
     }
     let mut transfer = None;
-    if recorded.price.amount > 0 {
+    if recorded.price.amount > 0 && recorded.online.is_none() {
         let price = recorded
             .price
             .normalized()
@@ -60,10 +65,17 @@ pub(super) async fn book(
         .set((
             bookings::version.eq(recorded.version),
             bookings::transfer_id.eq(transfer),
+            bookings::invoice_id.eq(recorded.invoice_id),
+            bookings::amount.eq(recorded.price.amount),
+            recorded
+                .online
+                .map(|online| bookings::online_payment_id.eq(online)),
             bookings::updated_at.eq(now),
         ))
         .execute(conn)
         .await?;
+    crash_point!("booking.before_commit");
+    clinic::watch_invoice(conn, recorded.invoice_id, now).await?;
     Ok(())
 }
 

@@ -1,8 +1,18 @@
 use chrono::{DateTime, Utc};
+use common_types::{
+    Currency,
+    events::payments::{WalletCredited, WalletDebited},
+};
 use diesel_async::AsyncPgConnection;
+use service_db::crash_point;
+use service_events::outbox;
 use uuid::Uuid;
 
-use super::{AccountKey, AccountRow, LedgerError, Leg, TransferKind, store};
+use super::{
+    AccountKey, LedgerError, Leg, TransferKind,
+    store::{self, Line},
+};
+use crate::SERVICE;
 
 /// A transfer to be booked.
 #[derive(Debug, Clone)]
@@ -19,21 +29,25 @@ pub struct Posting {
     pub legs: Vec<Leg>,
 }
 
-/// The account, opened empty when it did not exist.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn open_account(
+/// The rows of the accounts, in their order; those that did not exist are opened empty.
+async fn open_accounts(
     conn: &mut AsyncPgConnection,
-    key: &AccountKey,
+    keys: &[(&AccountKey, i16)],
     now: DateTime<Utc>,
-) -> Result<AccountRow, LedgerError> {
-    if let Some(account) = store::find_account(conn, key).await? {
-        return Ok(account);
+) -> Result<Vec<Uuid>, LedgerError> {
+    let mut found = store::find_accounts(conn, keys).await?;
+    if found.len() < keys.len() {
+        for (position, (key, shard)) in keys.iter().enumerate() {
+            if !found.contains_key(&position) {
+                store::insert_account(conn, key, *shard, now).await?;
+            }
+        }
+        found = store::find_accounts(conn, keys).await?;
     }
-    store::insert_account(conn, key, now).await?;
-    let account = store::find_account(conn, key).await?;
-    account.ok_or(LedgerError::Database(diesel::result::Error::NotFound))
+    (0..keys.len())
+        .map(|position| found.get(&position).copied())
+        .collect::<Option<_>>()
+        .ok_or(LedgerError::Database(diesel::result::Error::NotFound))
 }
 
 /// Books a transfer in the caller's transaction and answers its id. Balances move with it, in the
@@ -48,17 +62,27 @@ pub async fn post(
     posting: &Posting,
     now: DateTime<Utc>,
 ) -> Result<Uuid, LedgerError> {
-    let mut legs = Vec::with_capacity(posting.legs.len());
-    for leg in &posting.legs {
-        let account = open_account(conn, &leg.account, now).await?;
-        legs.push((account.id, leg.amount, account.currency));
-    }
+    let keys: Vec<(&AccountKey, i16)> = posting
+        .legs
+        .iter()
+        .map(|leg| (&leg.account, leg.account.shard(&posting.reference)))
+        .collect();
+    let accounts = open_accounts(conn, &keys, now).await?;
+    let lines = accounts.into_iter().zip(&posting.legs);
+    let lines = lines
+        .map(|(account, leg)| Line {
+            account,
+            amount: leg.amount,
+            currency: leg.account.currency.code().to_owned(),
+            wallet_of: leg.account.wallet_owner(),
+        })
+        .collect();
     let words = (
         posting.kind.as_str(),
         posting.reference.as_str(),
         posting.description.as_str(),
     );
-    write(conn, posting.organization_id, words, legs, now).await
+    write(conn, posting.organization_id, words, lines, now).await
 }
 
 /// Books the opposite of a transfer. A transfer is taken back at most once.
@@ -73,9 +97,9 @@ pub async fn reverse(
     now: DateTime<Utc>,
 ) -> Result<Uuid, LedgerError> {
     let found = store::find_transfer(conn, transfer).await?;
-    let (organization, mut legs) = found.ok_or(LedgerError::UnknownTransfer)?;
-    for (_, amount, _) in &mut legs {
-        *amount = amount.checked_neg().ok_or(LedgerError::Unbalanced)?;
+    let (organization, mut lines) = found.ok_or(LedgerError::UnknownTransfer)?;
+    for line in &mut lines {
+        line.amount = line.amount.checked_neg().ok_or(LedgerError::Unbalanced)?;
     }
     let reference = transfer.to_string();
     let words = (
@@ -83,34 +107,87 @@ pub async fn reverse(
         reference.as_str(),
         description,
     );
-    write(conn, organization, words, legs, now).await
+    write(conn, organization, words, lines, now).await
 }
 
 async fn write(
     conn: &mut AsyncPgConnection,
     organization: Uuid,
     words: (&str, &str, &str),
-    mut legs: Vec<(Uuid, i64, String)>,
+    mut lines: Vec<Line>,
     now: DateTime<Utc>,
 ) -> Result<Uuid, LedgerError> {
-    check(&legs)?;
-    legs.sort();
+    check(&lines)?;
+    // The order of the accounts' ids is the order of their locks.
+    lines.sort_by_key(|line| line.account);
     let id = Uuid::now_v7();
     store::insert_transfer(conn, id, organization, words, now).await?;
-    for (account, amount, currency) in &legs {
-        store::insert_entry(conn, id, *account, (*amount, currency), now).await?;
-    }
+    crash_point!("ledger.after_transfer");
+    let written = store::insert_entries(conn, id, &lines, now).await?;
+    crash_point!("ledger.after_entries");
+    tell_wallets(conn, organization, words, &lines, &written, now).await?;
     Ok(id)
 }
 
-fn check(legs: &[(Uuid, i64, String)]) -> Result<(), LedgerError> {
+/// Emits what happened to the wallets among the lines, each under its statement's line.
+async fn tell_wallets(
+    conn: &mut AsyncPgConnection,
+    organization_id: Uuid,
+    (kind, reference, _): (&str, &str, &str),
+    lines: &[Line],
+    written: &[store::Written],
+    now: DateTime<Utc>,
+) -> Result<(), LedgerError> {
+    for entry in written {
+        let line = lines.iter().find(|line| line.account == entry.account_id);
+        let Some((line, owner)) = line.and_then(|line| Some((line, line.wallet_of?))) else {
+            continue;
+        };
+        let currency = line.currency.parse().unwrap_or(Currency::Irr);
+        let (wallet_id, aggregate_version) = (entry.account_id, entry.line);
+        let (balance_after, kind) = (entry.balance_after, kind.to_owned());
+        let reference = reference.to_owned();
+        if entry.amount > 0 {
+            let event = WalletCredited {
+                wallet_id,
+                aggregate_version,
+                organization_id,
+                owner,
+                amount: entry.amount,
+                balance_after,
+                currency,
+                kind,
+                reference,
+                credited_at: now,
+            };
+            outbox::emit(conn, SERVICE, &event, now).await?;
+        } else {
+            let event = WalletDebited {
+                wallet_id,
+                aggregate_version,
+                organization_id,
+                owner,
+                amount: entry.amount.saturating_neg(),
+                balance_after,
+                currency,
+                kind,
+                reference,
+                debited_at: now,
+            };
+            outbox::emit(conn, SERVICE, &event, now).await?;
+        }
+    }
+    Ok(())
+}
+
+fn check(lines: &[Line]) -> Result<(), LedgerError> {
     let mut sums = std::collections::BTreeMap::<&str, i128>::new();
-    for (_, amount, currency) in legs {
-        *sums.entry(currency).or_default() += i128::from(*amount);
+    for line in lines {
+        *sums.entry(&line.currency).or_default() += i128::from(line.amount);
     }
     let balanced = sums.values().all(|sum| *sum == 0);
-    let moving = legs.iter().all(|(_, amount, _)| *amount != 0);
-    if legs.len() < 2 || !balanced || !moving {
+    let moving = lines.iter().all(|line| line.amount != 0);
+    if lines.len() < 2 || !balanced || !moving {
         Err(LedgerError::Unbalanced)
     } else {
         Ok(())

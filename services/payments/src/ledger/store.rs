@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -14,6 +16,8 @@ pub struct AccountRow {
     pub id: Uuid,
     /// Minor units.
     pub balance: i64,
+    /// Lines of its statement.
+    pub lines: i64,
     /// ISO code.
     pub currency: String,
     /// When it was opened.
@@ -35,11 +39,15 @@ pub struct StatementRow {
     pub description: String,
     /// Minor units; positive raised the balance.
     pub amount: i64,
+    /// Its place in the account's statement, from 1, without gaps.
+    pub line: i64,
+    /// Minor units in the account after it.
+    pub balance_after: i64,
     /// When.
     pub created_at: DateTime<Utc>,
 }
 
-/// The account, when it was ever opened.
+/// The account, when it was ever opened. Of a busy account this is its first row alone.
 ///
 /// # Errors
 /// When the database refuses.
@@ -52,15 +60,61 @@ pub async fn find_account(
         .filter(ledger_accounts::code.eq(&key.code))
         .filter(ledger_accounts::owner_id.is_not_distinct_from(key.owner_id))
         .filter(ledger_accounts::currency.eq(key.currency.code()))
+        .filter(ledger_accounts::shard.eq(0))
         .select(AccountRow::as_select())
         .first(conn)
         .await
         .optional()
 }
 
+/// The rows of these accounts in one question: position → id, for those that were ever opened. Each key names all of the
+/// unique index's columns, so that no account but its own is looked at.
+pub(super) async fn find_accounts(
+    conn: &mut AsyncPgConnection,
+    keys: &[(&AccountKey, i16)],
+) -> QueryResult<HashMap<usize, Uuid>> {
+    use ledger_accounts as accounts;
+    type Found = (Uuid, Uuid, String, Option<Uuid>, String, i16);
+    let mut query = accounts::table
+        .select((
+            accounts::id,
+            accounts::organization_id,
+            accounts::code,
+            accounts::owner_id,
+            accounts::currency,
+            accounts::shard,
+        ))
+        .into_boxed();
+    for (key, shard) in keys {
+        let named = accounts::organization_id
+            .eq(key.organization_id)
+            .and(accounts::code.eq(&key.code))
+            .and(accounts::currency.eq(key.currency.code()))
+            .and(accounts::shard.eq(*shard));
+        query = match key.owner_id {
+            Some(owner) => query.or_filter(named.and(accounts::owner_id.eq(owner))),
+            None => query.or_filter(named.and(accounts::owner_id.is_null())),
+        };
+    }
+    let found: Vec<Found> = query.load(conn).await?;
+    let is = |row: &Found, key: &AccountKey, shard: i16| {
+        let (_, organization, code, owner, currency, row_shard) = row;
+        (*organization, code, *owner) == (key.organization_id, &key.code, key.owner_id)
+            && (currency.as_str(), *row_shard) == (key.currency.code(), shard)
+    };
+    let mut ids = HashMap::new();
+    for (position, (key, shard)) in keys.iter().enumerate() {
+        if let Some(row) = found.iter().find(|row| is(row, key, *shard)) {
+            ids.insert(position, row.0);
+        }
+    }
+    Ok(ids)
+}
+
 pub(super) async fn insert_account(
     conn: &mut AsyncPgConnection,
     key: &AccountKey,
+    shard: i16,
     now: DateTime<Utc>,
 ) -> QueryResult<usize> {
     diesel::insert_into(ledger_accounts::table)
@@ -70,6 +124,7 @@ pub(super) async fn insert_account(
             ledger_accounts::code.eq(&key.code),
             ledger_accounts::owner_id.eq(key.owner_id),
             ledger_accounts::currency.eq(key.currency.code()),
+            ledger_accounts::shard.eq(shard),
             ledger_accounts::floor.eq(key.floor()),
             ledger_accounts::created_at.eq(now),
         ))
@@ -98,31 +153,89 @@ pub(super) async fn insert_transfer(
         .await
 }
 
-pub(super) async fn insert_entry(
-    conn: &mut AsyncPgConnection,
-    transfer_id: Uuid,
-    account_id: Uuid,
-    (amount, currency): (i64, &str),
-    now: DateTime<Utc>,
-) -> QueryResult<usize> {
-    diesel::insert_into(ledger_entries::table)
-        .values((
-            ledger_entries::id.eq(Uuid::now_v7()),
-            ledger_entries::transfer_id.eq(transfer_id),
-            ledger_entries::account_id.eq(account_id),
-            ledger_entries::amount.eq(amount),
-            ledger_entries::currency.eq(currency),
-            ledger_entries::created_at.eq(now),
-        ))
-        .execute(conn)
-        .await
+/// An entry as the database wrote it.
+#[derive(Debug, Clone, Queryable)]
+pub(super) struct Written {
+    pub(super) account_id: Uuid,
+    pub(super) amount: i64,
+    pub(super) line: i64,
+    pub(super) balance_after: i64,
 }
 
-/// The transfer's organisation and its legs as (account, amount, currency).
+/// One side of a transfer as it is written.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    pub(super) account: Uuid,
+    pub(super) amount: i64,
+    pub(super) currency: String,
+    /// Whose wallet the account is, when it is one.
+    pub(super) wallet_of: Option<Uuid>,
+}
+
+/// Writes the lines by one statement, as the schema demands, in the given order, which is the order of
+/// their row locks.
+pub(super) async fn insert_entries(
+    conn: &mut AsyncPgConnection,
+    transfer_id: Uuid,
+    lines: &[Line],
+    now: DateTime<Utc>,
+) -> QueryResult<Vec<Written>> {
+    let returned = (
+        ledger_entries::account_id,
+        ledger_entries::amount,
+        ledger_entries::line,
+        ledger_entries::balance_after,
+    );
+    // Two lines are the rule: of that shape the statement stays prepared.
+    match lines {
+        [one, two] => {
+            diesel::insert_into(ledger_entries::table)
+                .values([one, two].map(|line| NewEntry::of(transfer_id, line, now)))
+                .returning(returned)
+                .get_results(conn)
+                .await
+        }
+        more => {
+            let entries = more.iter().map(|line| NewEntry::of(transfer_id, line, now));
+            diesel::insert_into(ledger_entries::table)
+                .values(entries.collect::<Vec<_>>())
+                .returning(returned)
+                .get_results(conn)
+                .await
+        }
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = ledger_entries)]
+struct NewEntry {
+    id: Uuid,
+    transfer_id: Uuid,
+    account_id: Uuid,
+    amount: i64,
+    // Owned: what is kept prepared must not borrow.
+    currency: String,
+    created_at: DateTime<Utc>,
+}
+
+impl NewEntry {
+    fn of(transfer_id: Uuid, line: &Line, created_at: DateTime<Utc>) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            transfer_id,
+            account_id: line.account,
+            amount: line.amount,
+            currency: line.currency.clone(),
+            created_at,
+        }
+    }
+}
+
+/// The transfer's organisation and its lines.
 pub(super) async fn find_transfer(
     conn: &mut AsyncPgConnection,
     id: Uuid,
-) -> QueryResult<Option<(Uuid, Vec<(Uuid, i64, String)>)>> {
+) -> QueryResult<Option<(Uuid, Vec<Line>)>> {
     let organization: Option<Uuid> = ledger_transfers::table
         .find(id)
         .select(ledger_transfers::organization_id)
@@ -132,46 +245,46 @@ pub(super) async fn find_transfer(
     let Some(organization) = organization else {
         return Ok(None);
     };
-    let legs = ledger_entries::table
+    let lines: Vec<(Uuid, i64, String, String, Option<Uuid>)> = ledger_entries::table
+        .inner_join(ledger_accounts::table.on(ledger_accounts::id.eq(ledger_entries::account_id)))
         .filter(ledger_entries::transfer_id.eq(id))
         .select((
             ledger_entries::account_id,
             ledger_entries::amount,
             ledger_entries::currency,
+            ledger_accounts::code,
+            ledger_accounts::owner_id,
         ))
         .load(conn)
         .await?;
-    Ok(Some((organization, legs)))
+    let lines = lines
+        .into_iter()
+        .map(|(account, amount, currency, code, owner)| Line {
+            account,
+            amount,
+            currency,
+            wallet_of: owner.filter(|_| code == super::WALLET),
+        });
+    Ok(Some((organization, lines.collect())))
 }
 
-/// How many lines the account's statement has.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn count_entries(conn: &mut AsyncPgConnection, account: Uuid) -> QueryResult<i64> {
-    ledger_entries::table
-        .filter(ledger_entries::account_id.eq(account))
-        .count()
-        .get_result(conn)
-        .await
-}
-
-/// The account's statement, newest first.
+/// The account's statement, newest first. The line numbers have no gaps, so every page is found as
+/// fast as the first.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn list_entries(
     conn: &mut AsyncPgConnection,
-    account: Uuid,
+    account: &AccountRow,
     (offset, limit): (i64, i64),
 ) -> QueryResult<Vec<StatementRow>> {
     ledger_entries::table
         .inner_join(
             ledger_transfers::table.on(ledger_transfers::id.eq(ledger_entries::transfer_id)),
         )
-        .filter(ledger_entries::account_id.eq(account))
-        .order((ledger_entries::created_at.desc(), ledger_entries::id.desc()))
-        .offset(offset)
+        .filter(ledger_entries::account_id.eq(account.id))
+        .filter(ledger_entries::line.le(account.lines.saturating_sub(offset)))
+        .order(ledger_entries::line.desc())
         .limit(limit)
         .select((
             ledger_entries::id,
@@ -180,6 +293,8 @@ pub async fn list_entries(
             ledger_transfers::reference,
             ledger_transfers::description,
             ledger_entries::amount,
+            ledger_entries::line,
+            ledger_entries::balance_after,
             ledger_entries::created_at,
         ))
         .load(conn)

@@ -1,6 +1,7 @@
 use chrono::TimeDelta;
 use futures_util::StreamExt;
 use serde_json::json;
+use service_db::crash_point;
 use uuid::Uuid;
 
 use super::{
@@ -8,7 +9,7 @@ use super::{
 };
 use crate::{
     AppState,
-    providers::{Opened, PaymentProvider, ProviderError, Report},
+    providers::{Asked, Opened, Order, PaymentProvider, ProviderError, Report, ReportedState},
 };
 
 /// Questions of one round, and how many at the same time.
@@ -41,9 +42,14 @@ pub async fn check(state: &AppState, id: Uuid) -> Result<Payment, PaymentError> 
             None => return load(state, id).await,
         },
     };
-    let reference = payment.provider_reference.as_deref().unwrap_or_default();
-    match provider.status(reference, &payment.hints).await {
-        Ok(report) => apply(state, &payment, &report).await?,
+    let word = provider.status(asked(&payment)).await;
+    crash_point!("check.after_status");
+    match word {
+        Ok(report) => match closed(provider.as_ref(), &payment, &report, state.now()).await {
+            Ok(true) => apply(state, &payment, &report).await?,
+            Ok(false) => ask_again_soon(state, &payment).await?,
+            Err(error) => unanswered(state, &payment, &error).await?,
+        },
         Err(error) => unanswered(state, &payment, &error).await?,
     }
     state.stack.outbox.wake();
@@ -68,6 +74,51 @@ pub async fn run_due_checks(state: &AppState) -> Result<usize, PaymentError> {
     Ok(due.len())
 }
 
+/// Before a payment is given up, the provider is told that nobody may pay it any more. `false` when
+/// somebody has paid in this very moment: the provider is asked again instead.
+async fn closed(
+    provider: &dyn PaymentProvider,
+    payment: &Payment,
+    report: &Report,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<bool, ProviderError> {
+    let gives_up = decide(payment, report, now) == Decision::End(Status::Expired);
+    if !gives_up || report.state == ReportedState::Expired {
+        return Ok(true);
+    }
+    match provider.close(asked(payment)).await {
+        Ok(()) => Ok(true),
+        Err(ProviderError::Refused(_)) => Ok(false),
+        Err(unknown) => Err(unknown),
+    }
+}
+
+async fn ask_again_soon(state: &AppState, payment: &Payment) -> Result<(), PaymentError> {
+    let mut conn = state.stack.db.get().await?;
+    let next = next_check(0, true, true, state.now());
+    transitions::note_check(&mut conn, payment.id, next).await?;
+    Ok(())
+}
+
+/// Our row's words about a payment, for its provider.
+pub(crate) fn asked(payment: &Payment) -> Asked<'_> {
+    Asked {
+        id: payment.id,
+        reference: payment.provider_reference.as_deref().unwrap_or_default(),
+        price: payment.price,
+        hints: &payment.hints,
+    }
+}
+
+/// What the provider was asked to open.
+pub(super) fn order(payment: &Payment) -> Order {
+    Order {
+        id: payment.id,
+        price: payment.price,
+        description: payment.description.clone(),
+    }
+}
+
 async fn load(state: &AppState, id: Uuid) -> Result<Payment, PaymentError> {
     let mut conn = state.stack.db.get().await?;
     store::find_payment(&mut conn, id)
@@ -81,7 +132,7 @@ async fn recover(
     provider: &dyn PaymentProvider,
     payment: &Payment,
 ) -> Result<Option<Payment>, PaymentError> {
-    match provider.find(payment.id).await {
+    match provider.find(&order(payment)).await {
         Ok(Some(opened)) => attach(state, payment, &opened).await,
         Ok(None) if state.now() >= payment.expires_at && payment.status.is_open() => {
             let now = state.now();
@@ -116,7 +167,14 @@ async fn attach(
     let now = state.now();
     let mut conn = state.stack.db.get().await?;
     let next = next_check(0, true, false, now);
-    Ok(transitions::mark_opened(&mut conn, payment.id, opened, next, now).await?)
+    Ok(transitions::mark_opened(
+        &mut conn,
+        (payment.id, &payment.provider),
+        opened,
+        next,
+        now,
+    )
+    .await?)
 }
 
 async fn apply(state: &AppState, payment: &Payment, report: &Report) -> Result<(), PaymentError> {
@@ -144,9 +202,11 @@ async fn apply(state: &AppState, payment: &Payment, report: &Report) -> Result<(
                     store::insert_log(conn, payment.id, "verification", details, now).await?;
                 }
             }
+            crash_point!("check.before_commit");
             Ok::<_, PaymentError>(())
         })
         .await?;
+    crash_point!("check.after_commit");
     if let Decision::Review(reason) = decision {
         metrics::counter!("payments_review_total", "reason" => reason).increment(1);
         tracing::error!(alarm = "payments.review", payment = %payment.id, reason,

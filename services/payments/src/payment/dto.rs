@@ -1,6 +1,6 @@
 //! What the payment routes take and answer.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -14,6 +14,8 @@ pub struct CreatePaymentRequest {
     pub purpose: String,
     /// The invoice.
     pub invoice_id: Uuid,
+    /// Minor units, at most what is due; all of it when absent.
+    pub amount: Option<i64>,
     /// Where the payer is sent afterwards; our own pages and the listed origins only.
     pub return_url: Option<String>,
 }
@@ -39,6 +41,8 @@ pub struct PaymentResponse {
     pub provider: String,
     /// The bank's tracking number.
     pub tracking_code: Option<String>,
+    /// Minor units that went back.
+    pub refunded_amount: i64,
     /// In words.
     pub description: String,
     /// When it was started.
@@ -65,6 +69,7 @@ impl From<&Payment> for PaymentResponse {
                 .flatten(),
             provider: payment.provider.clone(),
             tracking_code: payment.tracking_code.clone(),
+            refunded_amount: payment.refunded_amount,
             description: payment.description.clone(),
             created_at: payment.created_at,
             expires_at: payment.expires_at,
@@ -207,4 +212,28 @@ impl ListedPayment {
 pub(crate) struct ListedPayments {
     pub(super) count: usize,
     pub(super) results: Vec<ListedPayment>,
+}
+
+/// Filters of `GET /api/v1/payments/`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PaymentsQuery {
+    pub(crate) status: Option<String>,
+    pub(crate) purpose: Option<String>,
+    pub(crate) provider: Option<String>,
+    pub(crate) currency: Option<String>,
+    pub(crate) invoice_id: Option<Uuid>,
+    pub(crate) payer_id: Option<Uuid>,
+    /// First day, UTC.
+    pub(crate) from: Option<NaiveDate>,
+    /// Last day, UTC.
+    pub(crate) to: Option<NaiveDate>,
+    pub(crate) min_amount: Option<i64>,
+    pub(crate) max_amount: Option<i64>,
+}
+
+/// `GET /api/v1/payments/{id}/receipt.pdf`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ReceiptQuery {
+    /// `fa`, `fr` or `en`; the caller's language when absent.
+    pub(crate) lang: Option<String>,
 }

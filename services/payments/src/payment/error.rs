@@ -18,6 +18,27 @@ pub enum PaymentError {
     /// The amount is beyond what is allowed.
     #[error("the amount is not allowed")]
     BadAmount,
+    /// No enabled provider takes this amount of this currency.
+    #[error("no provider takes this price")]
+    NoProvider,
+    /// The wallet does not hold so much.
+    #[error("the wallet does not hold enough")]
+    InsufficientFunds,
+    /// More than what is due on the invoice.
+    #[error("more than what is due")]
+    AboveDue,
+    /// The payment is paid or ended and cannot be cancelled.
+    #[error("the payment is {0}")]
+    NotOpen(&'static str),
+    /// Too many payments were started.
+    #[error("too many payments were started")]
+    TooOften,
+    /// Too much money within a day.
+    #[error("too much money within a day")]
+    TooMuchToday,
+    /// A receipt is for a payment with money.
+    #[error("no receipt for an unpaid payment")]
+    NoReceipt,
     /// The payer may not be sent back to that address.
     #[error("return_url is not on the list")]
     BadReturnUrl,
@@ -59,6 +80,7 @@ impl From<Refusal> for PaymentError {
 impl From<LedgerError> for PaymentError {
     fn from(error: LedgerError) -> Self {
         match error {
+            LedgerError::InsufficientFunds => Self::InsufficientFunds,
             LedgerError::Database(error) => Self::Db(error.into()),
             other => Self::Unexpected(other.into()),
         }
@@ -100,6 +122,55 @@ impl From<PaymentError> for ApiError {
                     "The amount is not allowed.",
                 ),
             ),
+            PaymentError::NoProvider => Self::unprocessable(
+                "payment.no_provider",
+                Text::i18n(
+                    "هیچ درگاهی این مبلغ را با این واحد پول نمی‌پذیرد.",
+                    "Aucun prestataire n’accepte ce montant dans cette devise.",
+                    "No payment provider takes this amount in this currency.",
+                ),
+            ),
+            PaymentError::InsufficientFunds => Self::conflict(
+                "wallet.insufficient_funds",
+                Text::i18n(
+                    "موجودی کیف پول کافی نیست.",
+                    "Le solde du portefeuille est insuffisant.",
+                    "The wallet does not hold enough.",
+                ),
+            ),
+            PaymentError::AboveDue => Self::unprocessable(
+                "payment.above_due",
+                Text::i18n(
+                    "مبلغ بیش از باقی‌ماندهٔ صورت‌حساب است.",
+                    "Le montant dépasse le reste à payer.",
+                    "The amount is more than what is due.",
+                ),
+            ),
+            PaymentError::NotOpen(_) => Self::conflict(
+                "payment.not_open",
+                Text::i18n(
+                    "این پرداخت دیگر باز نیست.",
+                    "Ce paiement n’est plus ouvert.",
+                    "This payment is no longer open.",
+                ),
+            ),
+            PaymentError::TooOften => Self::too_many(600),
+            PaymentError::TooMuchToday => Self::unprocessable(
+                "payment.too_much_today",
+                Text::i18n(
+                    "سقف مبلغ روزانه پر شده است.",
+                    "Le plafond quotidien est atteint.",
+                    "The daily ceiling is reached.",
+                ),
+            ),
+            PaymentError::NoReceipt => Self::conflict(
+                "payment.no_receipt",
+                Text::i18n(
+                    "رسید فقط برای پرداخت انجام‌شده است.",
+                    "Un reçu n’existe que pour un paiement effectué.",
+                    "Only a paid payment has a receipt.",
+                ),
+            ),
             PaymentError::BadReturnUrl => Self::invalid().field(
                 "return_url",
                 Text::i18n(
@@ -129,8 +200,7 @@ impl From<PaymentError> for ApiError {
             )
             .retry_after(5)
             .caused_by(anyhow::anyhow!("{reason}")),
-            PaymentError::Db(error) if error.is_unavailable() => error.into(),
-            PaymentError::Db(error) => Self::internal(error),
+            PaymentError::Db(error) => crate::busy::answer(error),
             PaymentError::Unexpected(error) => Self::internal(error),
         }
     }

@@ -3,7 +3,10 @@ pub use common_types::events::payments::PaymentPurpose as Purpose;
 use common_types::{Currency, Money};
 use uuid::Uuid;
 
-use crate::providers::{Report, ReportedState};
+use crate::{
+    ledger::AccountKey,
+    providers::{Report, ReportedState},
+};
 
 /// Where a payment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -124,6 +127,8 @@ pub struct Payment {
     pub hints: Vec<String>,
     /// The bank's tracking number.
     pub tracking_code: Option<String>,
+    /// Minor units that went back.
+    pub refunded_amount: i64,
     /// Where to pay.
     pub payment_url: Option<String>,
     /// Where the payer is sent afterwards.
@@ -142,6 +147,29 @@ pub struct Payment {
     pub updated_at: DateTime<Utc>,
     /// When it was settled.
     pub completed_at: Option<DateTime<Utc>>,
+}
+
+/// The provider's name of what is paid from a wallet.
+pub const WALLET: &str = "wallet";
+
+impl Payment {
+    /// Whom the money is for. A doctor's payment for a SOAPify user never reaches the doctor's
+    /// wallet (Y02): only a wallet charge does.
+    ///
+    /// # Errors
+    /// When a wallet charge has no payer.
+    pub fn beneficiary(&self) -> anyhow::Result<AccountKey> {
+        let (organization, currency) = (self.organization_id, self.price.currency);
+        Ok(match (self.purpose, self.payer_id) {
+            (Purpose::WalletCharge, Some(payer)) => {
+                AccountKey::wallet(organization, payer, currency)
+            }
+            (Purpose::WalletCharge, None) => anyhow::bail!("a wallet charge without payer"),
+            (Purpose::Soapify, _) => AccountKey::soapify_payable(organization, currency),
+            (Purpose::Invoice, _) => AccountKey::invoice_receipts(organization, currency),
+            (Purpose::Service, _) => AccountKey::service_income(organization, currency),
+        })
+    }
 }
 
 /// What follows from the provider's word.
@@ -172,6 +200,7 @@ pub fn decide(payment: &Payment, report: &Report, now: DateTime<Utc>) -> Decisio
         ),
         ReportedState::Failed if payment.status.is_open() => Decision::End(Status::Failed),
         ReportedState::Cancelled if payment.status.is_open() => Decision::End(Status::Cancelled),
+        ReportedState::Expired if payment.status.is_open() => Decision::End(Status::Expired),
         ReportedState::Pending if payment.status.is_open() && now >= payment.expires_at => {
             Decision::End(Status::Expired)
         }
@@ -247,6 +276,7 @@ mod tests {
             provider_reference: Some("p".into()),
             hints: Vec::new(),
             tracking_code: None,
+            refunded_amount: 0,
             payment_url: None,
             return_url: None,
             version: 1,
@@ -340,9 +370,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn statuses_never_go_back(status in 0_usize..8, state in 0_usize..4, amount in any::<i64>(), hours in 0_i64..48) {
+        fn statuses_never_go_back(status in 0_usize..8, state in 0_usize..5, amount in any::<i64>(), hours in 0_i64..48) {
             let status = Status::ALL[status];
-            let state = [ReportedState::Pending, ReportedState::Paid, ReportedState::Failed, ReportedState::Cancelled][state];
+            let state = [ReportedState::Pending, ReportedState::Paid, ReportedState::Failed, ReportedState::Cancelled, ReportedState::Expired][state];
             let payment = payment(status);
             let mut word = report(state);
             word.amount = Some(amount);

@@ -69,7 +69,7 @@ fn written(text: &str) -> Result<i64, BadAmount> {
 }
 
 /// A text without surrounding blanks; `None` when absent or empty. Numbers count as their text.
-pub(super) fn text(value: Option<&Value>) -> Option<String> {
+pub(crate) fn text(value: Option<&Value>) -> Option<String> {
     let text = match value? {
         Value::String(text) => text.trim().to_owned(),
         Value::Number(number) => number.to_string(),

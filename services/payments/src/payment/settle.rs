@@ -2,27 +2,43 @@ use chrono::{DateTime, Utc};
 use common_types::events::payments::{PaymentFailed, PaymentSettled};
 use diesel_async::AsyncPgConnection;
 use serde_json::json;
+use service_db::crash_point;
 use service_events::outbox;
+use uuid::Uuid;
 
-use super::{Payment, PaymentError, Purpose, Status, store, transitions};
+use super::{Payment, PaymentError, Status, WALLET, store, transitions};
 use crate::{
     SERVICE,
     ledger::{self, AccountKey, Leg, Posting, TransferKind},
 };
 
-/// Books a confirmed payment: state, ledger and event in the caller's transaction. Answers `false`
-/// when it was booked before, whoever came first.
-pub(super) async fn settle(
+/// Settles a confirmed payment: state, event and ledger in the caller's transaction. Answers `false`
+/// when it was settled before, whoever came first.
+pub(crate) async fn settle(
     conn: &mut AsyncPgConnection,
     payment: &Payment,
     tracking_code: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<bool, PaymentError> {
-    let Some(settled) = transitions::mark_completed(conn, payment.id, tracking_code, now).await?
-    else {
+    let Some(settled) = complete(conn, payment.id, tracking_code, now).await? else {
         return Ok(false);
     };
-    ledger::post(conn, &posting(&settled)?, now).await?;
+    book(conn, &settled, now).await?;
+    Ok(true)
+}
+
+/// First half of [`settle`]: the state and its event. `None` when it was settled before. Whoever calls
+/// it must [`book`] in the same transaction.
+pub(crate) async fn complete(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    tracking_code: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Option<Payment>, PaymentError> {
+    let Some(settled) = transitions::mark_completed(conn, id, tracking_code, now).await? else {
+        return Ok(None);
+    };
+    crash_point!("settle.after_status");
     let details = json!({ "outcome": "settled", "tracking_code": tracking_code });
     store::insert_log(conn, settled.id, "verification", details, now).await?;
     let event = PaymentSettled {
@@ -39,8 +55,21 @@ pub(super) async fn settle(
         settled_at: now,
     };
     outbox::emit(conn, SERVICE, &event, now).await?;
+    crash_point!("settle.after_event");
+    Ok(Some(settled))
+}
+
+/// Second half of [`settle`]: the ledger. It comes last, because it locks the rows of the accounts until
+/// the transaction ends, and a busy wallet is one row.
+pub(crate) async fn book(
+    conn: &mut AsyncPgConnection,
+    settled: &Payment,
+    now: DateTime<Utc>,
+) -> Result<(), PaymentError> {
+    ledger::post(conn, &posting(settled)?, now).await?;
+    crash_point!("settle.after_ledger");
     metrics::counter!("payments_settled_total", "purpose" => settled.purpose.as_str()).increment(1);
-    Ok(true)
+    Ok(())
 }
 
 /// Ends an open payment without money. Answers `false` when it is no longer open.
@@ -72,20 +101,16 @@ pub(super) async fn end(
     Ok(true)
 }
 
-/// From what the provider owes us to whom the money is for. A doctor's payment for a SOAPify user
+/// From what the provider owes us, or from the payer's wallet, to whom the money is for. A doctor's payment for a SOAPify user
 /// never reaches the doctor's wallet (Y02): only a wallet charge does.
 fn posting(payment: &Payment) -> Result<Posting, PaymentError> {
     let (organization, currency) = (payment.organization_id, payment.price.currency);
-    let to = match (payment.purpose, payment.payer_id) {
-        (Purpose::WalletCharge, Some(payer)) => AccountKey::wallet(organization, payer, currency),
-        (Purpose::WalletCharge, None) => {
-            return Err(anyhow::anyhow!("a wallet charge without payer").into());
-        }
-        (Purpose::Soapify, _) => AccountKey::soapify_payable(organization, currency),
-        (Purpose::Invoice, _) => AccountKey::invoice_receipts(organization, currency),
-        (Purpose::Service, _) => AccountKey::service_income(organization, currency),
+    let to = payment.beneficiary()?;
+    let from = match (payment.provider.as_str(), payment.payer_id) {
+        (WALLET, Some(payer)) => AccountKey::wallet(organization, payer, currency),
+        (WALLET, None) => return Err(anyhow::anyhow!("a wallet payment without payer").into()),
+        (provider, _) => AccountKey::clearing(organization, provider, currency),
     };
-    let from = AccountKey::clearing(organization, &payment.provider, currency);
     Ok(Posting {
         organization_id: organization,
         kind: TransferKind::Settlement,

@@ -6,17 +6,15 @@ use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::{Value, json};
 use service_audit::{ActorKind, AuditEntry};
-use service_db::violated;
+use service_db::{crash_point, violated};
 use service_http::idempotency::{self, Stored};
 use uuid::Uuid;
 
 use super::{
-    Payment, PaymentError, Purpose, Status, model::next_check, settle, store, transitions,
+    Payment, PaymentError, Purpose, Status, model::next_check, opening, settle, store, transitions,
+    velocity,
 };
-use crate::{
-    AppState,
-    providers::{Order, ProviderError},
-};
+use crate::{AppState, providers::ProviderError};
 
 /// A start that was not finished within this time was left behind by a process that died.
 const LEFT_BEHIND: TimeDelta = TimeDelta::seconds(20);
@@ -93,7 +91,7 @@ enum Begun {
     Open(Box<Payment>),
 }
 
-/// Starts a payment at the default provider and answers what `render` makes of it, status 201.
+/// Starts a payment at the first provider that takes it and answers what `render` makes of it, status 201.
 ///
 /// Three steps, because no call is made inside a transaction: the payment is written down with the
 /// request's key; the provider opens it; the answer is kept together with the change. A process
@@ -110,7 +108,9 @@ pub async fn start<R>(
 where
     R: Fn(&Payment) -> Value + Send + Sync,
 {
-    if order.price.amount <= 0 || order.price.amount > state.rules.max_amount {
+    let ceiling = state.rules.ceiling.of(order.price.currency);
+    let most = state.rules.max_amount.min(ceiling);
+    if order.price.amount <= 0 || order.price.amount > most {
         return Err(PaymentError::BadAmount);
     }
     match begin(&state, &order).await? {
@@ -125,7 +125,7 @@ where
 ///
 /// # Errors
 /// See [`PaymentError`].
-pub(super) async fn earlier_answer(
+pub(crate) async fn earlier_answer(
     state: &AppState,
     request: &Request,
 ) -> Result<Option<Stored>, PaymentError> {
@@ -142,7 +142,13 @@ pub(super) async fn earlier_answer(
 
 async fn begin(state: &AppState, order: &StartPayment) -> Result<Begun, PaymentError> {
     let (id, now) = (Uuid::now_v7(), state.now());
-    let provider = state.default_provider().slug();
+    let provider = state
+        .providers
+        .route(order.price)
+        .into_iter()
+        .next()
+        .map(|provider| provider.slug())
+        .ok_or(PaymentError::NoProvider)?;
     let expires_at = now + TimeDelta::minutes(state.rules.expiry_minutes);
     let begun = state
         .stack
@@ -155,6 +161,7 @@ async fn begin(state: &AppState, order: &StartPayment) -> Result<Begun, PaymentE
             if let Some(earlier) = earlier {
                 return Ok(earlier);
             }
+            velocity::check(conn, &state.rules, order, now).await?;
             let payment =
                 store::insert_payment(conn, id, order, provider, (now, expires_at)).await?;
             let details = json!({ "purpose": order.purpose.as_str(), "provider": provider });
@@ -163,6 +170,7 @@ async fn begin(state: &AppState, order: &StartPayment) -> Result<Begun, PaymentE
             // Found by the worker when this process dies before the provider answers.
             let soon = next_check(2, true, true, now);
             transitions::note_check(conn, id, soon).await?;
+            crash_point!("start.before_commit");
             Ok::<_, PaymentError>(Begun::Open(Box::new(payment)))
         })
         .await;
@@ -178,7 +186,11 @@ async fn begin(state: &AppState, order: &StartPayment) -> Result<Begun, PaymentE
 }
 
 /// Who started which payment, of what, from where.
-fn audit_entry(id: Uuid, order: &StartPayment, now: chrono::DateTime<chrono::Utc>) -> AuditEntry {
+pub(crate) fn audit_entry(
+    id: Uuid,
+    order: &StartPayment,
+    now: chrono::DateTime<chrono::Utc>,
+) -> AuditEntry {
     let actor = order
         .payer_id
         .map(|payer| payer.to_string())
@@ -282,16 +294,10 @@ async fn open<R>(
 where
     R: Fn(&Payment) -> Value + Send + Sync,
 {
-    let provider = state
-        .providers
-        .get(&payment.provider)
-        .ok_or_else(|| anyhow::anyhow!("no provider {}", payment.provider))?;
-    let asked = Order {
-        id: payment.id,
-        price: payment.price,
-        description: payment.description.clone(),
-    };
-    let opened = match provider.open(&asked).await {
+    crash_point!("start.before_provider");
+    let word = opening::open_somewhere(state, payment).await?;
+    crash_point!("start.after_provider");
+    let (slug, opened) = match word {
         Ok(opened) => opened,
         Err(error) => return Err(not_opened(state, payment, error).await?),
     };
@@ -302,7 +308,7 @@ where
         .transaction(async |conn| {
             let next = next_check(0, true, false, now);
             let Some(payment) =
-                transitions::mark_opened(conn, payment.id, &opened, next, now).await?
+                transitions::mark_opened(conn, (payment.id, slug), &opened, next, now).await?
             else {
                 // Somebody else finished this start; its row is the truth.
                 let payment = store::find_payment(conn, payment.id).await?;
@@ -313,6 +319,7 @@ where
                 let scope = (request.subject.as_str(), request.route);
                 idempotency::finish(conn, scope, &request.key, &request.body_hash, &stored).await?;
             }
+            crash_point!("start.before_answer_commit");
             Ok(stored)
         })
         .await

@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use common_types::Money;
+use common_types::{Money, ordering};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
@@ -32,6 +32,7 @@ pub(super) struct PaymentRow {
     provider_reference: Option<String>,
     hints: Vec<String>,
     tracking_code: Option<String>,
+    refunded_amount: i64,
     payment_url: Option<String>,
     return_url: Option<String>,
     version: i64,
@@ -60,6 +61,7 @@ impl From<PaymentRow> for Payment {
             provider_reference: row.provider_reference,
             hints: row.hints,
             tracking_code: row.tracking_code,
+            refunded_amount: row.refunded_amount,
             payment_url: row.payment_url,
             return_url: row.return_url,
             version: row.version,
@@ -98,6 +100,21 @@ pub async fn find_by_reference(
     let row = payments::table
         .filter(payments::provider.eq(provider))
         .filter(payments::provider_reference.eq(reference))
+        .select(PaymentRow::as_select())
+        .first(conn)
+        .await;
+    Ok(row.optional()?.map(Payment::from))
+}
+
+/// The newest payment that any provider knows under `authority`: django-chelseru's clients name no
+/// provider.
+pub(crate) async fn find_by_authority(
+    conn: &mut AsyncPgConnection,
+    authority: &str,
+) -> QueryResult<Option<Payment>> {
+    let row = payments::table
+        .filter(payments::provider_reference.eq(authority))
+        .order(payments::created_at.desc())
         .select(PaymentRow::as_select())
         .first(conn)
         .await;
@@ -143,7 +160,7 @@ pub(super) async fn find_repeat(
     Ok(row.optional()?.map(Payment::from))
 }
 
-pub(super) async fn insert_payment(
+pub(crate) async fn insert_payment(
     conn: &mut AsyncPgConnection,
     id: Uuid,
     order: &StartPayment,
@@ -165,6 +182,7 @@ pub(super) async fn insert_payment(
             payments::description.eq(&order.description),
             payments::provider.eq(provider),
             payments::return_url.eq(order.return_url.as_deref()),
+            payments::client_ip.eq(order.origin.ip.to_string()),
             (
                 payments::request_subject.eq(request.map(|request| request.subject.as_str())),
                 payments::request_route.eq(request.map(|request| request.route)),
@@ -182,7 +200,7 @@ pub(super) async fn insert_payment(
 }
 
 /// Adds a line to the payment's history (Y07's log types).
-pub(super) async fn insert_log(
+pub(crate) async fn insert_log(
     conn: &mut AsyncPgConnection,
     payment_id: Uuid,
     kind: &str,
@@ -210,26 +228,94 @@ pub(super) enum Whose {
     Organization(Uuid),
 }
 
-/// Payments, newest first, and how many there are.
+/// Which payments a list shows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PaymentFilter {
+    pub(super) status: Option<String>,
+    pub(super) purpose: Option<String>,
+    pub(super) provider: Option<String>,
+    pub(super) currency: Option<String>,
+    pub(super) invoice_id: Option<Uuid>,
+    pub(super) payer_id: Option<Uuid>,
+    pub(super) from: Option<DateTime<Utc>>,
+    pub(super) to: Option<DateTime<Utc>>,
+    pub(super) min_amount: Option<i64>,
+    pub(super) max_amount: Option<i64>,
+    /// A payment's id, its number at the provider, its tracking number, or words of its description.
+    pub(super) search: Option<String>,
+    pub(super) ordering: Vec<ordering::Term>,
+}
+
+/// What lists of payments can be ordered by.
+pub(super) const ORDERINGS: [&str; 3] = ["created_at", "amount", "completed_at"];
+
+/// Payments, newest first unless told otherwise, and how many there are.
 pub(super) async fn list_payments(
     conn: &mut AsyncPgConnection,
     whose: Whose,
+    filter: &PaymentFilter,
     (offset, limit): (i64, i64),
 ) -> QueryResult<(i64, Vec<Payment>)> {
     let filtered = || {
-        let query = payments::table.into_boxed();
-        match whose {
+        let mut query = payments::table.into_boxed();
+        query = match whose {
             Whose::Payer(organization, payer) => query
                 .filter(payments::organization_id.eq(organization))
                 .filter(payments::payer_id.eq(payer)),
             Whose::Organization(organization) => {
                 query.filter(payments::organization_id.eq(organization))
             }
+        };
+        macro_rules! when {
+            ($value:expr, $column:ident, $compare:ident) => {
+                if let Some(value) = $value.clone() {
+                    query = query.filter(payments::$column.$compare(value));
+                }
+            };
         }
+        when!(filter.status, status, eq);
+        when!(filter.purpose, purpose, eq);
+        when!(filter.provider, provider, eq);
+        when!(filter.currency, currency, eq);
+        when!(filter.invoice_id, invoice_id, eq);
+        when!(filter.payer_id, payer_id, eq);
+        when!(filter.from, created_at, ge);
+        when!(filter.to, created_at, lt);
+        when!(filter.min_amount, amount, ge);
+        when!(filter.max_amount, amount, le);
+        if let Some(text) = &filter.search {
+            query = match Uuid::parse_str(text) {
+                Ok(id) => query.filter(payments::id.eq(id)),
+                Err(_) => {
+                    let like = text
+                        .replace('\\', "\\\\")
+                        .replace('%', "\\%")
+                        .replace('_', "\\_");
+                    query.filter(
+                        payments::tracking_code
+                            .eq(text.clone())
+                            .or(payments::provider_reference.eq(text.clone()))
+                            .or(payments::description.ilike(format!("%{like}%"))),
+                    )
+                }
+            };
+        }
+        query
     };
     let total = filtered().count().get_result(conn).await?;
-    let rows: Vec<PaymentRow> = filtered()
-        .order((payments::created_at.desc(), payments::id.desc()))
+    let mut query = filtered();
+    for term in &filter.ordering {
+        query = match (term.field, term.descending) {
+            ("amount", false) => query.then_order_by(payments::amount.asc()),
+            ("amount", true) => query.then_order_by(payments::amount.desc()),
+            ("completed_at", false) => query.then_order_by(payments::completed_at.asc()),
+            ("completed_at", true) => query.then_order_by(payments::completed_at.desc()),
+            (_, false) => query.then_order_by(payments::created_at.asc()),
+            (_, true) => query.then_order_by(payments::created_at.desc()),
+        };
+    }
+    let rows: Vec<PaymentRow> = query
+        .then_order_by((payments::created_at.desc(), payments::id.desc()))
         .offset(offset)
         .limit(limit)
         .select(PaymentRow::as_select())

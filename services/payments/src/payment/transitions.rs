@@ -41,13 +41,14 @@ pub(super) async fn release_request(conn: &mut AsyncPgConnection, id: Uuid) -> Q
 /// pending → processing; `None` when it is no longer pending.
 pub(super) async fn mark_opened(
     conn: &mut AsyncPgConnection,
-    id: Uuid,
+    (id, provider): (Uuid, &str),
     opened: &Opened,
     next_check_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> QueryResult<Option<Payment>> {
     let row = diesel::update(payments::table.find(id))
         .filter(payments::status.eq(Status::Pending.as_str()))
+        .filter(payments::provider.eq(provider))
         .set((
             payments::status.eq(Status::Processing.as_str()),
             payments::provider_reference.eq(&opened.reference),
@@ -61,6 +62,23 @@ pub(super) async fn mark_opened(
         .get_result(conn)
         .await;
     Ok(row.optional()?.map(Payment::from))
+}
+
+/// Hands a payment that nobody could pay yet to another provider; `false` when it is no longer with
+/// the first one or was opened meanwhile.
+pub(super) async fn switch_provider(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    (from, to): (&str, &str),
+    now: DateTime<Utc>,
+) -> QueryResult<bool> {
+    let switched = diesel::update(payments::table.find(id))
+        .filter(payments::status.eq(Status::Pending.as_str()))
+        .filter(payments::provider.eq(from))
+        .set((payments::provider.eq(to), payments::updated_at.eq(now)))
+        .execute(conn)
+        .await?;
+    Ok(switched == 1)
 }
 
 /// Anything unsettled → completed; `None` when it was settled before. This one conditional change

@@ -4,20 +4,31 @@
 //! is the only thing that moves money. A call that was not answered is [`ProviderError::Unknown`],
 //! which is neither success nor failure.
 
+mod aftermath;
+mod answers;
 mod credentials;
+mod give_back;
+mod health;
 pub mod medogram;
+pub mod payping;
+mod registry;
 pub mod sandbox;
+pub mod stripe;
+mod stripe_sessions;
+pub mod wave;
+pub mod zarinpal;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use common_types::Money;
-use service_http::Stack;
 use uuid::Uuid;
 
+pub use aftermath::{
+    GivesBack, ListsSettlements, RefundOrder, RefundReport, RefundState, SettledLine,
+};
 pub use credentials::Credential;
-
-use crate::Settings;
+pub use registry::Providers;
 
 /// How long a provider may take to answer one call.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -42,6 +53,20 @@ pub struct Opened {
     pub reference: String,
     /// Where the payer pays.
     pub payment_url: String,
+}
+
+/// A payment that a provider is asked about: our own row's words.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Our payment.
+    pub id: Uuid,
+    /// The provider's id.
+    pub reference: &'a str,
+    /// What was to be paid.
+    pub price: Money,
+    /// Numbers that browsers brought along; a provider may need one to find the payment, and
+    /// believes none.
+    pub hints: &'a [String],
 }
 
 /// What the provider says of a payment.
@@ -70,6 +95,22 @@ pub enum ReportedState {
     Failed,
     /// The payer gave up.
     Cancelled,
+    /// The provider let it lapse: nobody can pay it any more.
+    Expired,
+}
+
+impl Report {
+    /// A word without amount, currency, order or tracking number.
+    #[must_use]
+    pub fn bare(state: ReportedState) -> Self {
+        Self {
+            state,
+            amount: None,
+            currency: None,
+            order_id: None,
+            tracking_code: None,
+        }
+    }
 }
 
 /// Why a provider gave no answer that counts.
@@ -96,90 +137,52 @@ pub trait PaymentProvider: Send + Sync + std::fmt::Debug {
     /// See [`ProviderError`].
     async fn open(&self, order: &Order) -> Result<Opened, ProviderError>;
 
-    /// Asks what became of a payment. `hints` are the numbers that browsers brought along; a
-    /// provider may need one to find the payment, and believes none.
+    /// Whether it takes this amount of this currency.
+    fn accepts(&self, price: Money) -> bool;
+
+    /// Asks what became of a payment.
     ///
     /// # Errors
     /// See [`ProviderError`].
-    async fn status(&self, reference: &str, hints: &[String]) -> Result<Report, ProviderError>;
+    async fn status(&self, asked: Asked<'_>) -> Result<Report, ProviderError>;
 
     /// Looks for a payment that was opened although the answer was lost.
     ///
     /// # Errors
     /// See [`ProviderError`].
-    async fn find(&self, order: Uuid) -> Result<Option<Opened>, ProviderError>;
-}
+    async fn find(&self, order: &Order) -> Result<Option<Opened>, ProviderError>;
 
-/// The configured providers.
-#[derive(Clone, Debug)]
-pub struct Providers {
-    all: Arc<HashMap<&'static str, Arc<dyn PaymentProvider>>>,
-    default: Arc<dyn PaymentProvider>,
-}
-
-impl Providers {
-    /// Builds the clients. The sandbox does not exist in production.
+    /// Makes an unpaid payment unpayable, where the provider can. Does nothing where it cannot:
+    /// money that arrives later is booked all the same.
     ///
     /// # Errors
-    /// When an HTTP client cannot be made, or the sandbox is asked for in production.
-    pub fn new(settings: &Settings, stack: &Stack, return_url: &str) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .connect_timeout(CONNECT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        let integrations = stack.internal(&settings.peers.integrations);
-        let gateway_key =
-            Credential::new("medogram", settings.gateway.api_key.clone(), &integrations);
-        let gateway: Arc<dyn PaymentProvider> = Arc::new(medogram::Medogram::new(
-            http.clone(),
-            &settings.gateway,
-            gateway_key,
-            return_url,
-        ));
-        let mut all = HashMap::from([(gateway.slug(), gateway.clone())]);
-        let mut default = gateway;
-        if !settings.environment.is_production() {
-            let key = Credential::new("sandbox", settings.sandbox.api_key.clone(), &integrations);
-            let base = match settings.sandbox.base_url.as_str() {
-                "" => &settings.peers.simulators,
-                base => base,
-            };
-            let sandbox: Arc<dyn PaymentProvider> =
-                Arc::new(sandbox::Sandbox::new(http, base, key, return_url));
-            all.insert(sandbox.slug(), sandbox.clone());
-            if settings.uses_sandbox() {
-                default = sandbox;
-            }
+    /// [`ProviderError::Refused`] when it can no longer be closed, because somebody has paid.
+    async fn close(&self, _asked: Asked<'_>) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    /// How it gives money back, when it can.
+    fn refunds(&self) -> Option<&dyn GivesBack> {
+        None
+    }
+
+    /// How it lists what it settled, when it can.
+    fn settlements(&self) -> Option<&dyn ListsSettlements> {
+        None
+    }
+}
+
+/// The page to which a payer of this order returns; vendors add their own words to it.
+pub(crate) fn return_to(return_url: &str, slug: &str, order: Uuid) -> String {
+    let order = order.to_string();
+    match url::Url::parse(return_url) {
+        Ok(mut url) => {
+            url.query_pairs_mut()
+                .append_pair("provider", slug)
+                .append_pair("order_id", &order);
+            url.into()
         }
-        anyhow::ensure!(
-            !settings.environment.is_production() || default.slug() != sandbox::SLUG,
-            "the sandbox moves no money and does not run in production"
-        );
-        Ok(Self {
-            all: Arc::new(all),
-            default,
-        })
-    }
-
-    /// The one with which payments are started.
-    pub fn default_provider(&self) -> Arc<dyn PaymentProvider> {
-        self.default.clone()
-    }
-
-    /// The one with which a stored payment was started.
-    pub fn get(&self, slug: &str) -> Option<Arc<dyn PaymentProvider>> {
-        self.all.get(slug).cloned()
-    }
-
-    /// Our slug for a provider's slug in integrations.
-    pub fn slug_of(&self, provider_slug: &str) -> Option<&'static str> {
-        let known = match provider_slug {
-            // The seed's name for "whatever gateway is configured" (Y05).
-            "payment-gateway" => self.default.slug(),
-            other => self.all.keys().copied().find(|slug| *slug == other)?,
-        };
-        Some(known)
+        Err(_) => return_url.to_owned(),
     }
 }
 

@@ -5,6 +5,11 @@
 
 pub mod dto;
 pub(crate) mod http;
+mod pay;
+pub(crate) mod pay_http;
 mod service;
+mod top_up;
 
+pub use pay::{PayFromWallet, pay};
 pub use service::spend;
+pub use top_up::{TopUp, run_due_top_ups};

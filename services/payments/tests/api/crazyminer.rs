@@ -42,15 +42,32 @@ async fn y01_a_doctor_pays_for_a_soapify_user() {
             .await,
         "completed"
     );
-    // Y02: the money is SOAPify's; the doctor's wallet never sees it.
-    assert_eq!(clinic.balance("soapify_payable").await, 500_000);
-    assert_eq!(clinic.balance("wallet").await, 0);
     clinic.books_are_right().await;
     let event = &clinic.events_named("payments.payment_settled").await[0];
     assert_eq!(
         (&event["purpose"], &event["amount"]),
         (&json!("soapify"), &json!(500_000))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn y02_soapifys_money_makes_no_user_and_never_credits_the_doctor() {
+    let clinic = Clinic::new().await;
+    let body = json!({ "amount": 500_000, "soapify_user_id": "user-id-in-soapify" });
+    let answer = clinic.post(SOAPIFY, &clinic.doctor_token(), &body).await;
+    let paid: Value = answer.json().await.unwrap();
+    let page = paid["payment_url"].as_str().unwrap();
+    let location = clinic.decide(page, "approve").await;
+    clinic.come_back(&location).await;
+    assert_eq!(clinic.balance("soapify_payable").await, 500_000);
+    assert_eq!(clinic.balance("wallet").await, 0);
+    let made_up =
+        "SELECT count(*) FROM people WHERE full_name LIKE '%soapify%' OR phone LIKE '%soapify%'";
+    assert_eq!(clinic.number(made_up).await, 0);
+    let flagged = "SELECT count(*) FROM payments WHERE purpose = 'soapify' \
+        AND soapify_user_id = 'user-id-in-soapify'";
+    assert_eq!(clinic.number(flagged).await, 1);
+    clinic.books_are_right().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,9 @@
 //! Money moves once, and only on the provider's own word (Q-M2, Q-M3, Q-M7).
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use payments::payment;
 use serde_json::json;
-use service_testing::{eventually, unsettled_events};
+use service_testing::{eventually, eventually_stepping, unsettled_events};
 use uuid::Uuid;
 
 use crate::support::{Clinic, PATIENCE};
@@ -163,16 +161,13 @@ async fn q_m3_unknown_stays_unknown_until_the_provider_answers() {
     .await;
     assert_eq!(clinic.status_of(&id).await, "processing");
     // Q-M7: at most five minutes between two questions.
-    for _ in 0..4 {
-        clinic.pass(TimeDelta::minutes(5));
-        if tokio::time::timeout(Duration::from_secs(3), clinic.becomes(&id, "completed"))
-            .await
-            .is_ok()
-        {
-            break;
-        }
-    }
-    assert_eq!(clinic.status_of(&id).await, "completed");
+    eventually_stepping(
+        &clinic.service.clock,
+        TimeDelta::minutes(5),
+        PATIENCE,
+        async || clinic.status_of(&id).await == "completed",
+    )
+    .await;
     clinic.books_are_right().await;
 }
 
@@ -206,11 +201,11 @@ async fn q_m3_declined_and_unpaid_payments_end_without_money() {
     );
     assert_eq!(clinic.balance("wallet").await, 0);
 
-    // Money that comes after all is the payer's money: it counts.
     // Nobody listens to failures yet; they do not clog the outbox.
     let unsent = "SELECT count(*) FROM outbox_events WHERE published_at IS NULL \
                   AND name = 'payments.payment_failed'";
     eventually(PATIENCE, async || clinic.number(unsent).await == 0).await;
+    // Money that comes after all is the payer's money: it counts.
     clinic.decide(&url, "approve").await;
     clinic.webhook(&unpaid, None, "payment.success").await;
     clinic.becomes(&unpaid, "completed").await;

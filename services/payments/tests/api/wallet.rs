@@ -1,6 +1,7 @@
 //! Wallets under many hands (Q-M6).
 
 use common_types::{Currency, Money};
+use futures_util::StreamExt;
 use payments::{
     ledger::{self, AccountKey, LedgerError, Leg, Posting, TransferKind},
     wallet,
@@ -88,6 +89,42 @@ async fn q_m6_a_wallet_of_ten_lets_exactly_ten_spends_through() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_booking_looks_at_its_own_accounts_however_many_wallets_there_are() {
+    use diesel_async::RunQueryDsl;
+    #[derive(diesel::QueryableByName)]
+    struct Seen {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        rows: i64,
+    }
+    let clinic = Clinic::new().await;
+    post(&clinic, &gift(&clinic, clinic.doctor, 10))
+        .await
+        .unwrap();
+    clinic
+        .as_owner(&format!(
+            "INSERT INTO ledger_accounts (id, organization_id, code, owner_id, currency, floor, created_at) \
+             SELECT gen_random_uuid(), '{}', 'wallet', gen_random_uuid(), 'IRR', 0, now() \
+             FROM generate_series(1, 3000); ANALYZE ledger_accounts",
+            clinic.organization
+        ))
+        .await;
+    let (posting, now) = (gift(&clinic, clinic.doctor, 10), chrono::Utc::now());
+    let seen = clinic.db().transaction(async |conn| {
+        ledger::post(conn, &posting, now).await?;
+        let seen: Seen = diesel::sql_query(
+            "SELECT (coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::bigint AS rows \
+             FROM pg_stat_xact_user_tables WHERE relname = 'ledger_accounts'",
+        )
+        .get_result(conn)
+        .await?;
+        Ok::<_, Failure>(seen.rows)
+    });
+    let seen = seen.await.unwrap();
+    assert!((1..=20).contains(&seen), "{seen} rows of accounts read");
+    assert_eq!(clinic.balance("wallet").await, 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn q_m6_opposite_transfers_meet_without_a_deadlock() {
     let clinic = Clinic::new().await;
     let (one, two) = (Uuid::now_v7(), Uuid::now_v7());
@@ -111,7 +148,8 @@ async fn q_m6_opposite_transfers_meet_without_a_deadlock() {
         let clinic = &clinic;
         async move { post(clinic, &posting).await }
     });
-    for outcome in futures_util::future::join_all(transfers).await {
+    let outcomes = futures_util::stream::iter(transfers).buffer_unordered(64);
+    for outcome in outcomes.collect::<Vec<_>>().await {
         outcome.unwrap();
     }
     assert_eq!(clinic.balance("wallet").await, 20_000);

@@ -10,6 +10,7 @@ mod list;
 mod model;
 mod paper;
 mod settle;
+pub(crate) mod states;
 mod store;
 mod update;
 

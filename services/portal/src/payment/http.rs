@@ -1,12 +1,13 @@
 //! `/api/payments/`: payments recorded on invoices.
 
-use actix_web::{HttpRequest, HttpResponse, delete, get, post, web};
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, web};
 use common_types::{ClinicRole, Language};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use service_http::{ApiError, JsonBytes, Path, Query, idempotency::OptionalKey};
 
 use super::{
+    amend,
     dto::{METHODS, PaymentResponse, respond_many},
     error::PaymentError,
     receipt, service,
@@ -208,6 +209,21 @@ pub(crate) async fn get_payment(
         })
         .await?;
     Ok(web::Json(response))
+}
+
+/// Corrects a recorded payment: what is sent changes, the rest stays; the ledger reverses and books anew.
+#[utoipa::path(tag = "recorded payments", request_body = Object, params(("id" = i64, Path)), responses((status = 200, body = PaymentResponse), (status = 400), (status = 404), (status = 409)))]
+#[patch("/api/payments/{id:\\d+}")]
+pub(crate) async fn patch_payment(
+    state: web::Data<AppState>,
+    staff: Staff<EditPayments>,
+    id: Path<i64>,
+    body: JsonBytes<Value>,
+) -> Result<web::Json<PaymentResponse>, ApiError> {
+    let (organization, who) = (staff.organization(), staff.who());
+    Ok(web::Json(
+        amend::amend(&state, organization, who, *id, body.value).await?,
+    ))
 }
 
 /// Voids a recorded payment; the ledger reverses it.

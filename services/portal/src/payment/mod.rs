@@ -1,6 +1,7 @@
 //! Payments recorded on invoices (decision 18): by staff, or by an online settlement of the payments service. They are voided, never erased;
 //! each is told to the ledger by an event.
 
+mod amend;
 mod dto;
 mod error;
 mod events;

@@ -7,10 +7,12 @@ mod dto;
 mod error;
 pub(crate) mod http;
 pub(crate) mod patient_http;
+mod published;
 mod store;
 mod ticket;
 mod upload;
 
 pub(crate) use dto::ReportItem;
+pub(crate) use published::{Published, published_on};
 
 pub(crate) use store::{ReportRow, list_for_patient};

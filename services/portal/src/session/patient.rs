@@ -76,8 +76,7 @@ impl FromRequest for PatientSession {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
+        service_http::extract::admission(request, |request| async move {
             let state = request
                 .app_data::<web::Data<AppState>>()
                 .cloned()

@@ -221,3 +221,45 @@ async fn payments_may_ask_what_is_payable_and_nobody_else() {
     let response = clinic.service.get(&path).send().await.unwrap();
     assert_eq!(response.status(), 401);
 }
+
+#[tokio::test]
+async fn payments_reads_where_every_invoice_stands_page_by_page() {
+    let clinic = Clinic::open().await;
+    clinic.with_report().await;
+    let patient = clinic.patient().await;
+    for price in 1..=201 {
+        clinic.invoice(&patient, price).await;
+    }
+    let read = async |caller: &str, query: &str| {
+        let token = clinic.service.issuer.service(caller);
+        let path = format!("/internal/invoices/{query}");
+        let response = clinic.service.get(&path).bearer_auth(&token).send().await;
+        crate::support::answer(response.unwrap()).await
+    };
+    let first = read("payments", "").await.ok(200);
+    let invoices = first["invoices"].as_array().unwrap();
+    assert_eq!(invoices.len(), 200);
+    let paid = &invoices[0];
+    assert_eq!(
+        (&paid["status"], &paid["total_amount"], &paid["currency"]),
+        (&json!("paid"), &json!(33_000), &json!("XOF"))
+    );
+    assert_eq!(paid["organization_id"], json!(clinic.organization));
+    assert!(paid["paid_at"].is_string() && paid["version"].as_i64().unwrap() > 1);
+    assert_eq!(paid["reports"].as_array().unwrap().len(), 1);
+    assert!(paid["reports"][0]["published_at"].is_string());
+    let open = &invoices[1];
+    assert_eq!(
+        (&open["paid_at"], &open["reports"]),
+        (&json!(null), &json!([]))
+    );
+    // The last two; nothing comes twice.
+    let next = format!("?after={}", first["next"].as_str().unwrap());
+    let last = read("payments", &next).await.ok(200);
+    assert_eq!(last["invoices"].as_array().unwrap().len(), 2);
+    assert_eq!(last["next"], json!(null));
+    assert_eq!(clinic.audits("invoice.listed").await, 2);
+    // Nobody else, whatever the token.
+    read("content", "").await.ok(403);
+    clinic.get(Admin, "/internal/invoices/").await.ok(401);
+}

@@ -1,6 +1,6 @@
 use common_types::{
     ClinicRole::{Accountant, Doctor, Secretary},
-    events::portal::{PaymentRecorded, PaymentVoided},
+    events::portal::{PaymentAmended, PaymentRecorded, PaymentVoided},
 };
 use reqwest::Method;
 use serde_json::json;
@@ -150,6 +150,51 @@ async fn a_void_reopens_the_invoice_and_keeps_row_and_keys() {
         .await;
     let event: PaymentVoided = serde_json::from_str(&events[0]).unwrap();
     assert_eq!((event.amount, events.len()), (33_000, 1));
+}
+
+#[tokio::test]
+async fn a_correction_moves_the_invoice_and_tells_the_ledger_the_newest_version() {
+    let clinic = Clinic::open().await;
+    let patient = clinic.patient().await;
+    let invoice = clinic.invoice(&patient, 33_000).await;
+    let part = clinic.pay(&invoice, 3_000).await.ok(201);
+    let path = format!("/api/payments/{}/", part["id"]);
+    let patch = async |role, body| clinic.send(role, Method::PATCH, &path, body).await;
+    patch(Secretary, json!({"amount": 5_000})).await.ok(403);
+    let errors = patch(Accountant, json!({"amount": 33_001})).await.ok(400);
+    assert!(errors["amount"].is_array());
+    patch(Accountant, json!({"amount": 0})).await.ok(400);
+    patch(Accountant, json!({"payment_method": "online"}))
+        .await
+        .ok(400);
+    let done = patch(
+        Accountant,
+        json!({"amount": 33_000, "payment_method": "bank_transfer", "notes": "typed wrong"}),
+    )
+    .await
+    .ok(200);
+    assert_eq!(
+        (&done["amount"], &done["payment_method"], &done["notes"]),
+        (
+            &json!("33000"),
+            &json!("bank_transfer"),
+            &json!("typed wrong")
+        )
+    );
+    assert_eq!(done["receipt_number"], part["receipt_number"]);
+    assert_eq!(clinic.status_of(&invoice).await, "paid");
+    patch(Accountant, json!({"amount": 1_000})).await.ok(200);
+    assert_eq!(clinic.status_of(&invoice).await, "partially_paid");
+    let events = clinic
+        .lines("SELECT payload::text AS line FROM outbox_events WHERE name = 'portal.payment_amended' ORDER BY id")
+        .await;
+    let told: Vec<(i64, i64, i64)> = events
+        .iter()
+        .map(|line| serde_json::from_str::<PaymentAmended>(line).unwrap())
+        .map(|event| (event.aggregate_version, event.previous_amount, event.amount))
+        .collect();
+    assert_eq!(told, [(2, 3_000, 33_000), (3, 33_000, 1_000)]);
+    assert_eq!(clinic.count("recorded_payments").await, 1);
 }
 
 #[tokio::test]

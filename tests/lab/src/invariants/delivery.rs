@@ -13,6 +13,17 @@ pub type Subscription = (&'static str, &'static str, &'static str);
 
 /// Who applies what. A test compares it with the services' event maps.
 pub const SUBSCRIPTIONS: &[Subscription] = &[
+    (
+        "auth-otp",
+        "code-delivered",
+        "integrations.message_delivered",
+    ),
+    ("auth-otp", "code-failed", "integrations.message_failed"),
+    (
+        "auth-otp",
+        "workspace-projects",
+        "content.workspace_projects_counted",
+    ),
     ("chat", "people", "auth.user_registered"),
     ("chat", "people", "auth.user_updated"),
     ("content", "people", "auth.member_changed"),
@@ -29,6 +40,8 @@ pub const SUBSCRIPTIONS: &[Subscription] = &[
     ("patient-access", "people", "auth.user_registered"),
     ("patient-access", "people", "auth.user_updated"),
     ("patient-access", "summaries", "chat.summary_created"),
+    ("payments", "invoices", "portal.invoice_status_changed"),
+    ("payments", "invoices", "portal.report_published"),
     (
         "payments",
         "provider-events",

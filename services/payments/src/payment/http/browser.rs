@@ -16,6 +16,7 @@ use super::check_by_hint;
 use crate::{
     AppState,
     payment::{Payment, Status, find_by_reference, find_payment},
+    providers::{medogram, payping, zarinpal},
 };
 
 /// A payer came back. What the address claims is only a hint: the provider is asked, then the payer
@@ -50,7 +51,11 @@ async fn came_back(
     let Some(payment) = find(state, hints).await? else {
         return Ok(page(StatusCode::NOT_FOUND, language, Outcome::Unknown));
     };
-    let transaction = hints.get("trans_id").filter(|id| !id.is_empty()).cloned();
+    let transaction = ["trans_id", "paymentRefId"]
+        .iter()
+        .find_map(|name| hints.get(*name))
+        .filter(|id| !id.is_empty())
+        .cloned();
     let payment = check_by_hint(state, payment, transaction).await?;
     let target = payment
         .return_url
@@ -79,20 +84,28 @@ async fn find(
     hints: &HashMap<String, String>,
 ) -> Result<Option<Payment>, ApiError> {
     let mut conn = state.stack.db.get().await?;
-    for name in ["order_id", "factorId"] {
+    for name in ["order_id", "factorId", "clientRefId"] {
         if let Some(id) = hints.get(name).and_then(|id| Uuid::parse_str(id).ok()) {
             return Ok(find_payment(&mut conn, id).await?);
         }
     }
-    let (provider, reference) = match (hints.get("payment_id"), hints.get("id_get")) {
-        (Some(reference), _) => (hints.get("provider").map(String::as_str), reference),
-        (None, Some(reference)) => (Some(crate::providers::medogram::SLUG), reference),
-        (None, None) => return Ok(None),
-    };
-    let Some(provider) = provider.and_then(|slug| state.providers.slug_of(slug)) else {
-        return Ok(None);
-    };
-    Ok(find_by_reference(&mut conn, provider, reference).await?)
+    // Each vendor's own name for its reference.
+    let named = [
+        ("payment_id", hints.get("provider").map(String::as_str)),
+        ("id_get", Some(medogram::SLUG)),
+        ("Authority", Some(zarinpal::SLUG)),
+        ("paymentCode", Some(payping::SLUG)),
+    ];
+    for (name, provider) in named {
+        let Some(reference) = hints.get(name) else {
+            continue;
+        };
+        let Some(provider) = provider.and_then(|slug| state.providers.slug_of(slug)) else {
+            continue;
+        };
+        return Ok(find_by_reference(&mut conn, provider, reference).await?);
+    }
+    Ok(None)
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ use service_http::{
 };
 use uuid::Uuid;
 
-use super::{check_by_hint, limit_starts, own_organization, to_the_end};
+use super::{check_by_hint, limit_starts, looks_wrong, own_organization, to_the_end, warn};
 use crate::{
     AppState,
     payment::{
@@ -21,7 +21,7 @@ use crate::{
         find_by_reference, find_payment,
         parse::{self, BadAmount},
         start::{self, Origin, Request},
-        store::{Whose, list_payments},
+        store::{PaymentFilter, Whose, list_payments},
     },
     person, providers,
 };
@@ -64,15 +64,18 @@ pub(crate) async fn create_wallet_charge(
         request: request(key, &caller.sub, "/crazyminer/payment/create/", &body.bytes),
     };
     let echo = body.value.get("amount").cloned().unwrap_or_default();
+    let suspicion = looks_wrong(&state, &order).await?;
     let render = move |payment: &Payment| {
-        json!({
+        let mut answer = json!({
             "transaction_id": payment.id,
             "payment_url": payment.payment_url,
             "amount": echo,
             "currency": payment.price.currency.code(),
             "status": payment.status.as_str(),
             "status_display": payment.status.display(),
-        })
+        });
+        warn(&mut answer, suspicion);
+        answer
     };
     let started = to_the_end(start::start(state.get_ref().clone(), order, render)).await;
     started
@@ -130,15 +133,18 @@ pub(crate) async fn create_soapify_payment(
         ),
     };
     let echo = body.value.get("amount").cloned().unwrap_or_default();
+    let suspicion = looks_wrong(&state, &order).await?;
     let render = move |payment: &Payment| {
-        json!({
+        let mut answer = json!({
             "transaction_id": payment.id,
             "payment_url": payment.payment_url,
             "amount": echo,
             "currency": payment.price.currency.code(),
             "soapify_user_id": user,
             "status": payment.status.as_str(),
-        })
+        });
+        warn(&mut answer, suspicion);
+        answer
     };
     let started = to_the_end(start::start(state.get_ref().clone(), order, render)).await;
     started
@@ -170,7 +176,7 @@ pub(crate) async fn receive_callback(
     let found = match find_by_reference(&mut conn, providers::medogram::SLUG, &reference).await? {
         Some(payment) => Some(payment),
         None => {
-            let slug = state.default_provider().slug();
+            let slug = state.providers.default_slug();
             find_by_reference(&mut conn, slug, &reference).await?
         }
     };
@@ -221,7 +227,8 @@ pub(crate) async fn list_own_payments(
     let organization = own_organization(&caller)?;
     let mut conn = state.stack.db.get().await?;
     let whose = Whose::Payer(organization, caller.sub);
-    let (_, payments) = list_payments(&mut conn, whose, (0, NEWEST)).await?;
+    let (_, payments) =
+        list_payments(&mut conn, whose, &PaymentFilter::default(), (0, NEWEST)).await?;
     let phone = person::find_phone(&mut conn, caller.sub).await?;
     let phone = phone.and_then(|phone| PhoneNumber::parse(&phone).ok());
     let phone = phone.map_or_else(String::new, |phone| phone.national());

@@ -1,7 +1,7 @@
 //! `/api/v1/payments/`: invoices paid online. These routes are ours, so the key is required.
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
-use common_types::{Page, internal::portal::PayableInvoice};
+use common_types::{AccessClaims, Page, internal::portal::PayableInvoice, ordering};
 use serde_json::json;
 use service_auth::InternalError;
 use service_http::{
@@ -15,12 +15,13 @@ use uuid::Uuid;
 use super::{limit_starts, own_organization, to_the_end};
 use crate::{
     AppState,
+    ledger::books::{end_of, start_of},
     payment::{
         Payment, PaymentError, Purpose, StartPayment,
-        dto::{CreatePaymentRequest, PaymentResponse},
+        dto::{CreatePaymentRequest, PaymentResponse, PaymentsQuery},
         find_payment,
         start::{self, Origin, Request, earlier_answer},
-        store::{self, Whose},
+        store::{self, ORDERINGS, PaymentFilter, Whose},
     },
 };
 
@@ -77,9 +78,7 @@ pub(crate) async fn create_payment(
             organization_id,
             payer_id: Some(payer),
             purpose: Purpose::Invoice,
-            price: common_types::Money::new(invoice.amount, invoice.currency)
-                .normalized()
-                .map_err(|_| PaymentError::BadAmount)?,
+            price: part(&invoice, asked.amount)?,
             invoice_id: Some(invoice.invoice_id),
             soapify_user_id: None,
             // The provider shows the number, not whose invoice it is.
@@ -106,25 +105,42 @@ pub(crate) async fn show_payment(
     id: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
     let organization = own_organization(&caller)?;
+    let payment = within_reach(&state, &caller, organization, *id).await?;
+    Ok(HttpResponse::Ok().json(PaymentResponse::from(&payment)))
+}
+
+/// The caller's own payment, an invoice's, or any of the organisation for those who handle its money.
+pub(super) async fn within_reach(
+    state: &AppState,
+    caller: &AccessClaims,
+    organization: Uuid,
+    id: Uuid,
+) -> Result<Payment, PaymentError> {
     let mut conn = state.stack.db.get().await?;
-    let payment = find_payment(&mut conn, *id).await?.filter(|payment| {
+    let payment = find_payment(&mut conn, id).await?.filter(|payment| {
         payment.organization_id == organization
-            && (MoneyStaff::allows(&caller)
+            && (MoneyStaff::allows(caller)
                 || payment.payer_id == Some(caller.sub)
                 || payment.purpose == Purpose::Invoice)
     });
-    let payment = payment.ok_or(PaymentError::NotFound)?;
-    Ok(HttpResponse::Ok().json(PaymentResponse::from(&payment)))
+    payment.ok_or(PaymentError::NotFound)
 }
 
 /// The caller's payments, or all of the organisation for those who handle its money; newest first.
 #[utoipa::path(get, path = "/api/v1/payments/",
-    params(("page" = Option<i64>, Query), ("page_size" = Option<i64>, Query)),
+    params(("status" = Option<String>, Query), ("purpose" = Option<String>, Query), ("provider" = Option<String>, Query),
+        ("currency" = Option<String>, Query), ("invoice_id" = Option<Uuid>, Query), ("payer_id" = Option<Uuid>, Query),
+        ("from" = Option<String>, Query, description = "First day, UTC"), ("to" = Option<String>, Query, description = "Last day, UTC"),
+        ("min_amount" = Option<i64>, Query), ("max_amount" = Option<i64>, Query),
+        ("search" = Option<String>, Query, description = "Id, provider's number, tracking number or words"),
+        ("ordering" = Option<String>, Query, description = "created_at, amount, completed_at; - before it for descending"),
+        ("page" = Option<i64>, Query), ("page_size" = Option<i64>, Query)),
     responses((status = 200, body = Page<PaymentResponse>)))]
 pub(crate) async fn list_payments(
     state: Data<AppState>,
     caller: Allowed<ClinicStaff>,
-    query: Query<PageQuery>,
+    page: Query<PageQuery>,
+    query: Query<PaymentsQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let organization = own_organization(&caller)?;
@@ -132,11 +148,25 @@ pub(crate) async fn list_payments(
         true => Whose::Organization(organization),
         false => Whose::Payer(organization, caller.sub),
     };
+    let filter = PaymentFilter {
+        status: query.status.clone(),
+        purpose: query.purpose.clone(),
+        provider: query.provider.clone(),
+        currency: query.currency.clone(),
+        invoice_id: query.invoice_id,
+        payer_id: query.payer_id,
+        from: query.from.map(start_of),
+        to: query.to.map(end_of),
+        min_amount: query.min_amount,
+        max_amount: query.max_amount,
+        search: page.search().map(str::to_owned),
+        ordering: ordering::parse(page.ordering.as_deref().unwrap_or_default(), &ORDERINGS),
+    };
     let mut conn = state.stack.db.get().await?;
-    let (total, rows) =
-        store::list_payments(&mut conn, whose, (query.offset(), query.limit())).await?;
+    let range = (page.offset(), page.limit());
+    let (total, rows) = store::list_payments(&mut conn, whose, &filter, range).await?;
     let payments: Vec<PaymentResponse> = rows.iter().map(PaymentResponse::from).collect();
-    Ok(HttpResponse::Ok().json(paginate(&request, &query, total, payments)?))
+    Ok(HttpResponse::Ok().json(paginate(&request, &page, total, payments)?))
 }
 
 /// Either kind of no, on its way out of the detached work.
@@ -157,12 +187,28 @@ impl From<anyhow::Error> for Refused {
     }
 }
 
+/// The asked part of what is due, or all of it: never more.
+pub(crate) fn part(
+    invoice: &PayableInvoice,
+    amount: Option<i64>,
+) -> Result<common_types::Money, PaymentError> {
+    let due = common_types::Money::new(invoice.amount, invoice.currency)
+        .normalized()
+        .map_err(|_| PaymentError::BadAmount)?;
+    match amount {
+        None => Ok(due),
+        Some(amount) if amount <= 0 => Err(PaymentError::BadAmount),
+        Some(amount) if amount > due.amount => Err(PaymentError::AboveDue),
+        Some(amount) => Ok(common_types::Money::new(amount, due.currency)),
+    }
+}
+
 fn render(payment: &Payment) -> serde_json::Value {
     json!(PaymentResponse::from(payment))
 }
 
 /// The invoice as portal, its owner, knows it now.
-async fn payable(
+pub(crate) async fn payable(
     state: &AppState,
     organization: Uuid,
     invoice: Uuid,

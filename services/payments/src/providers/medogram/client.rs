@@ -1,11 +1,12 @@
 use async_trait::async_trait;
+use common_types::{Currency, Money};
 use reqwest::Response;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::{
     providers::{
-        Credential, Opened, Order, PaymentProvider, ProviderError, Report, ReportedState, unknown,
+        Asked, Credential, Opened, Order, PaymentProvider, ProviderError, Report, ReportedState,
+        unknown,
     },
     settings::{Dialect, GatewaySettings},
 };
@@ -80,6 +81,11 @@ impl PaymentProvider for Medogram {
         SLUG
     }
 
+    /// Rials, at least 1,000 (BitPay's -2).
+    fn accepts(&self, price: Money) -> bool {
+        price.currency == Currency::Irr && price.amount >= 1_000
+    }
+
     async fn open(&self, order: &Order) -> Result<Opened, ProviderError> {
         let key = self.key.get().await?;
         let body = json!({
@@ -102,17 +108,11 @@ impl PaymentProvider for Medogram {
     }
 
     /// Without the number from the payer's browser the gateway cannot be asked: pending.
-    async fn status(&self, reference: &str, hints: &[String]) -> Result<Report, ProviderError> {
-        let mut last = Report {
-            state: ReportedState::Pending,
-            amount: None,
-            currency: None,
-            order_id: None,
-            tracking_code: None,
-        };
+    async fn status(&self, asked: Asked<'_>) -> Result<Report, ProviderError> {
+        let mut last = Report::bare(ReportedState::Pending);
         // The newest first; an invented number finds nothing and hides no true one.
-        for hint in hints.iter().rev() {
-            let report = self.verify(reference, hint).await?;
+        for hint in asked.hints.iter().rev() {
+            let report = self.verify(asked.reference, hint).await?;
             if report.state == ReportedState::Paid {
                 return Ok(report);
             }
@@ -122,7 +122,7 @@ impl PaymentProvider for Medogram {
     }
 
     /// The gateway cannot look for orders.
-    async fn find(&self, _order: Uuid) -> Result<Option<Opened>, ProviderError> {
+    async fn find(&self, _order: &Order) -> Result<Option<Opened>, ProviderError> {
         Ok(None)
     }
 }
@@ -157,13 +157,7 @@ fn report(answer: &Value, hint: &str) -> Result<Report, ProviderError> {
         order_id,
         tracking_code: Some(hint.to_owned()),
     };
-    let open = Report {
-        state: ReportedState::Pending,
-        amount: None,
-        currency: None,
-        order_id: None,
-        tracking_code: None,
-    };
+    let open = Report::bare(ReportedState::Pending);
     if let Some(status) = answer.get("status").and_then(integer) {
         let order = answer.get("factorId").and_then(|id| match id {
             Value::String(text) => Some(text.clone()),

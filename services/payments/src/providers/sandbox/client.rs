@@ -1,11 +1,12 @@
 use async_trait::async_trait;
+use common_types::Money;
 use reqwest::{RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
-use uuid::Uuid;
 
 use super::wire::{CreatePayment, Payment, Payments};
 use crate::providers::{
-    Credential, Opened, Order, PaymentProvider, ProviderError, Report, ReportedState, unknown,
+    Asked, Credential, GivesBack, ListsSettlements, Opened, Order, PaymentProvider, ProviderError,
+    Report, ReportedState, unknown,
 };
 
 /// The sandbox's name.
@@ -14,8 +15,8 @@ pub const SLUG: &str = "sandbox";
 /// A client of the sandbox.
 #[derive(Debug)]
 pub struct Sandbox {
-    http: reqwest::Client,
-    base: String,
+    pub(super) http: reqwest::Client,
+    pub(super) base: String,
     key: Credential,
     return_url: String,
 }
@@ -32,7 +33,10 @@ impl Sandbox {
         }
     }
 
-    async fn call<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ProviderError> {
+    pub(super) async fn call<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<T, ProviderError> {
         let key = self.key.get().await?;
         let request = service_telemetry::traced(request.bearer_auth(key.expose()));
         let response = request.send().await.map_err(unknown)?;
@@ -63,6 +67,11 @@ impl PaymentProvider for Sandbox {
         SLUG
     }
 
+    /// Everything: no money moves.
+    fn accepts(&self, _price: Money) -> bool {
+        true
+    }
+
     async fn open(&self, order: &Order) -> Result<Opened, ProviderError> {
         let body = CreatePayment {
             amount: order.price.amount,
@@ -80,7 +89,8 @@ impl PaymentProvider for Sandbox {
         opened(self.call(request).await?)
     }
 
-    async fn status(&self, reference: &str, _hints: &[String]) -> Result<Report, ProviderError> {
+    async fn status(&self, asked: Asked<'_>) -> Result<Report, ProviderError> {
+        let reference = asked.reference;
         let payment: Payment = self
             .call(self.http.get(format!("{}/{reference}/", self.base)))
             .await?;
@@ -100,10 +110,20 @@ impl PaymentProvider for Sandbox {
         })
     }
 
-    async fn find(&self, order: Uuid) -> Result<Option<Opened>, ProviderError> {
-        let request = self.http.get(format!("{}/?order_id={order}", self.base));
+    async fn find(&self, order: &Order) -> Result<Option<Opened>, ProviderError> {
+        let request = self
+            .http
+            .get(format!("{}/?order_id={}", self.base, order.id));
         let found: Payments = self.call(request).await?;
         found.results.into_iter().next().map(opened).transpose()
+    }
+
+    fn refunds(&self) -> Option<&dyn GivesBack> {
+        Some(self)
+    }
+
+    fn settlements(&self) -> Option<&dyn ListsSettlements> {
+        Some(self)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the sandbox's API sends and takes (crate provider-simulators).
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize)]
@@ -27,4 +28,38 @@ pub(super) struct Payment {
 #[derive(Debug, Deserialize)]
 pub(super) struct Payments {
     pub(super) results: Vec<Payment>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct CreateRefund {
+    pub(super) amount: i64,
+    pub(super) idempotency_key: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Refund {
+    pub(super) id: String,
+    pub(super) amount: i64,
+    pub(super) status: String,
+    pub(super) idempotency_key: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Refunds {
+    pub(super) results: Vec<Refund>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Settled {
+    pub(super) id: String,
+    pub(super) order_id: String,
+    pub(super) amount: i64,
+    pub(super) currency: String,
+    pub(super) refunded_amount: i64,
+    pub(super) decided_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Settlements {
+    pub(super) results: Vec<Settled>,
 }

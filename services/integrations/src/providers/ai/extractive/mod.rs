@@ -8,11 +8,13 @@ mod rank;
 mod summary;
 mod words;
 
+use std::sync::LazyLock;
+
 use async_trait::async_trait;
 use common_types::internal::integrations::AiUsage;
 use serde_json::{Value, json};
 
-use super::{TextAnswer, TextError, TextProvider, TextRequest, estimate_tokens};
+use super::{Finish, TextAnswer, TextError, TextProvider, TextRequest, estimate_tokens};
 
 pub use summary::{Summary, summarize};
 pub use words::guess_language;
@@ -29,12 +31,21 @@ impl TextProvider for Extractive {
         MODEL
     }
 
+    fn models(&self) -> &[String] {
+        static ONLY: LazyLock<[String; 1]> = LazyLock::new(|| [MODEL.to_owned()]);
+        &*ONLY
+    }
+
+    fn may_know(&self, model: &str) -> bool {
+        model == MODEL
+    }
+
     async fn generate(&self, request: &TextRequest<'_>) -> Result<TextAnswer, TextError> {
         let language = request
             .language
-            .unwrap_or_else(|| guess_language(request.prompt));
-        let text = draft::compose(request.prompt, language, request.max_tokens);
-        let prompt_tokens = estimate_tokens(request.prompt);
+            .unwrap_or_else(|| guess_language(request.prompt()));
+        let text = draft::compose(request.prompt(), language, request.max_tokens);
+        let prompt_tokens = request.prompt_tokens();
         let completion_tokens = estimate_tokens(&text);
         let usage = AiUsage {
             prompt_tokens,
@@ -46,6 +57,7 @@ impl TextProvider for Extractive {
             model: MODEL.to_owned(),
             usage,
             raw_usage: json!(usage),
+            finish: Finish::Stop,
         })
     }
 

@@ -1,0 +1,1 @@
+ALTER TABLE workspaces DROP project_count, DROP project_count_version;

@@ -1,0 +1,3 @@
+DROP TABLE file_tickets_used;
+DROP TABLE file_leftovers;
+DROP TABLE files;
