@@ -107,9 +107,33 @@ struct Name {
 }
 
 async fn admin() -> AsyncPgConnection {
-    AsyncPgConnection::establish(&crate::database_url())
-        .await
-        .expect("DATABASE_URL answers")
+    let url = crate::database_url();
+    match AsyncPgConnection::establish(&url).await {
+        Ok(connection) => connection,
+        Err(error) => panic!(
+            "DATABASE_URL does not answer: {error}; {}",
+            why_silent(&url).await
+        ),
+    }
+}
+
+/// What a failed connection does not say by itself: the system's error, and how the log of a
+/// server that `tabib test-services` started ends.
+async fn why_silent(url: &str) -> String {
+    let url = url::Url::parse(url).expect("address");
+    let (host, port) = (url.host_str().unwrap_or(""), url.port().unwrap_or(5432));
+    let socket = match tokio::net::TcpStream::connect((host, port)).await {
+        Ok(_) => "its port answers".to_owned(),
+        Err(error) => format!("connecting to its port: {error}"),
+    };
+    let Some(folder) = std::env::var_os("TABIB_TEST_SERVERS") else {
+        return socket;
+    };
+    let log = std::fs::read(Path::new(&folder).join("pg/log")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&log);
+    let lines: Vec<&str> = text.lines().collect();
+    let last = lines[lines.len().saturating_sub(15)..].join("\n");
+    format!("{socket}; the end of its log:\n{last}")
 }
 
 /// The template's name; made when its migrations are new. Finished templates alone have that name,

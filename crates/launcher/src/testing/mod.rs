@@ -2,6 +2,7 @@
 //! without fsync, gone afterwards.
 
 pub mod platform;
+mod watch;
 
 use std::path::{Path, PathBuf};
 
@@ -13,11 +14,15 @@ use crate::backing::{
 };
 use crate::install::{self, Program};
 use crate::layout::{Layout, reachable_folder};
+use crate::process::ProcessId;
 use crate::run;
 use crate::ui::{self, Step};
 
 /// Names the folder of the end-to-end tests' platform to the tests.
 pub const FLOW_FOLDER: &str = "TABIB_FLOW_FOLDER";
+
+/// Names the folder of the servers to the tests, whose `pg/log` says why PostgreSQL is silent.
+const SERVER_LOGS: &str = "TABIB_TEST_SERVERS";
 
 /// What `start` wrote down for `stop`.
 #[derive(Serialize, Deserialize)]
@@ -60,20 +65,10 @@ pub async fn run(layout: &Layout, command: &[String]) -> Result<i32> {
         .env("REDIS_URL", &backing.urls.redis)
         .env("AMQP_URL", &backing.urls.amqp)
         .env(FLOW_FOLDER, &flow)
+        .env(SERVER_LOGS, &folder)
         .spawn()
         .with_context(|| format!("cannot start {program}"))?;
-    // Ctrl-C reaches the command as well; it ends by itself and the servers are removed after it.
-    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let status = loop {
-        tokio::select! {
-            status = child.wait() => break status,
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {
-                let _ = child.start_kill();
-            }
-        }
-    };
+    let (status, lost) = follow(&mut child, watch::until_one_ends(&folder, &backing)).await?;
     let step = Step::start("test services");
     platform::stop(&flow).await;
     backing.stop().await;
@@ -81,7 +76,42 @@ pub async fn run(layout: &Layout, command: &[String]) -> Result<i32> {
         let _ = std::fs::remove_dir_all(done);
     }
     step.done("stopped and removed");
+    if let Some(words) = lost {
+        // Said again, after everything that failed because of it.
+        bail!(words);
+    }
     Ok(status?.code().unwrap_or(1))
+}
+
+/// Waits for the command's end. A server that ends before it ends the command too, as what runs on would only fail as well; its
+/// last words are then the second answer.
+async fn follow(
+    child: &mut tokio::process::Child,
+    ended: impl Future<Output = watch::Ended>,
+) -> Result<(std::io::Result<std::process::ExitStatus>, Option<String>)> {
+    // Ctrl-C reaches the command as well; it ends by itself and the servers are removed after it.
+    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::pin!(ended);
+    let mut lost = None;
+    loop {
+        tokio::select! {
+            status = child.wait() => return Ok((status, lost)),
+            server = &mut ended, if lost.is_none() => {
+                let words = server.last_words();
+                ui::warn(&words);
+                lost = Some(words);
+                // By a signal that it can act on: it ends its tests itself.
+                if let Some(runner) = child.id().and_then(ProcessId::of) {
+                    runner.signal(nix::sys::signal::Signal::SIGTERM);
+                }
+            }
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {
+                let _ = child.start_kill();
+            }
+        }
+    }
 }
 
 /// Installs what the tests need and is missing, and builds the pages for the page check. Chromium

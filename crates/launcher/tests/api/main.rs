@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod stand;
+mod test_services;
 
 use std::time::Duration;
 
