@@ -4,7 +4,11 @@ use anyhow::Context as _;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::{global, trace::TracerProvider as _};
 use opentelemetry_otlp::{Protocol, WithExportConfig as _};
-use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
+use opentelemetry_sdk::{
+    Resource,
+    propagation::TraceContextPropagator,
+    trace::{Sampler, SdkTracerProvider},
+};
 use service_config::{LogFormat, TelemetrySettings};
 use std::{
     panic::PanicHookInfo,
@@ -117,14 +121,16 @@ pub(crate) fn service_name() -> &'static str {
     SERVICE.get().map_or("tabib", String::as_str)
 }
 
-/// Without an OTLP address spans still get ids, so that logs can be joined and context passed on; they just go nowhere.
+/// Without an OTLP address spans still get ids, so that logs can be joined and context passed on; nothing is written into them,
+/// unless the caller wants its trace whole.
 fn provider(service: &str, settings: &TelemetrySettings) -> anyhow::Result<SdkTracerProvider> {
     let resource = Resource::builder()
         .with_service_name(format!("tabib-{service}"))
         .build();
     let builder = SdkTracerProvider::builder().with_resource(resource);
     let Some(endpoint) = settings.otlp_endpoint.as_deref().filter(|e| !e.is_empty()) else {
-        return Ok(builder.build());
+        let sampler = Sampler::ParentBased(Box::new(Sampler::AlwaysOff));
+        return Ok(builder.with_sampler(sampler).build());
     };
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
@@ -178,6 +184,35 @@ fn log_filter(filter: &str) -> anyhow::Result<EnvFilter> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_an_address_spans_have_ids_and_only_a_sampled_caller_has_them_filled() {
+        use opentelemetry::{
+            Context,
+            trace::{
+                Span as _, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId,
+                Tracer as _,
+            },
+        };
+        let provider = provider("t", &TelemetrySettings::default()).unwrap();
+        let tracer = provider.tracer("t");
+        let alone = tracer.start("alone");
+        assert!(alone.span_context().is_valid() && !alone.is_recording());
+        for (flags, filled) in [(TraceFlags::SAMPLED, true), (TraceFlags::default(), false)] {
+            let caller = SpanContext::new(
+                TraceId::from(7),
+                SpanId::from(7),
+                flags,
+                true,
+                Default::default(),
+            );
+            let parent = Context::new().with_remote_span_context(caller);
+            let span = tracer.start_with_context("called", &parent);
+            assert_eq!(span.span_context().trace_id(), TraceId::from(7));
+            assert_eq!(span.is_recording(), filled);
+            assert_eq!(span.span_context().trace_flags(), flags);
+        }
+    }
 
     #[test]
     fn bodies_of_returned_events_are_never_logged() {
