@@ -1,119 +1,6 @@
-//! The types of outgoing events, and which event of the platform becomes which.
+//! Which event of the platform becomes which outgoing type, and what of it is told.
 
-use serde::Serialize;
 use serde_json::{Map, Value, json};
-use utoipa::ToSchema;
-
-/// A type that an endpoint can subscribe to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct EventType {
-    /// Dotted name.
-    pub name: &'static str,
-    /// What it tells.
-    pub description: &'static str,
-}
-
-const fn event(name: &'static str, description: &'static str) -> EventType {
-    EventType { name, description }
-}
-
-/// Every type, by name.
-pub const EVENT_TYPES: [EventType; 35] = [
-    event(
-        "access.break_glass",
-        "A doctor opened a summary in an emergency, without the patient's code.",
-    ),
-    event(
-        "access.denied",
-        "A doctor's request for a summary ended without a grant.",
-    ),
-    event(
-        "access.granted",
-        "A patient let a doctor see the latest summary.",
-    ),
-    event("access.read", "A doctor read a patient's summary."),
-    event("access.revoked", "A grant ended before its time."),
-    event(
-        "access_key.created",
-        "A patient's permanent keys were made.",
-    ),
-    event(
-        "access_key.regenerated",
-        "A patient's permanent keys were made anew or handed out again.",
-    ),
-    event("content.approved", "A content was approved."),
-    event("content.rejected", "A content was rejected."),
-    event(
-        "credential.expiring",
-        "A provider's credential ends soon; its value is not told.",
-    ),
-    event("email.delivered", "An e-mail reached its receiver."),
-    event("email.failed", "An e-mail will not reach its receiver."),
-    event(
-        "endpoint.disabled",
-        "A webhook endpoint was switched off because it failed.",
-    ),
-    event("invoice.paid", "An invoice is paid in full."),
-    event(
-        "invoice.status_changed",
-        "An invoice moved to another state.",
-    ),
-    event(
-        "member.changed",
-        "A membership of the organisation was made, changed or ended.",
-    ),
-    event(
-        "otp.issued",
-        "A one-time code was made; neither the code nor the number is told.",
-    ),
-    event(
-        "payment.amended",
-        "A payment recorded at the desk was corrected.",
-    ),
-    event("payment.expired", "An online payment was not made in time."),
-    event("payment.failed", "An online payment ended without money."),
-    event("payment.recorded", "A payment was recorded on an invoice."),
-    event("payment.refunded", "Money of a payment went back."),
-    event(
-        "payment.success",
-        "An online payment was confirmed by its provider.",
-    ),
-    event(
-        "payment.voided",
-        "A payment recorded at the desk was voided.",
-    ),
-    event(
-        "provider.recovered",
-        "A provider answers its health checks again.",
-    ),
-    event(
-        "provider.unhealthy",
-        "A provider failed three health checks in a row.",
-    ),
-    event(
-        "reconciliation.alarmed",
-        "Provider, payments and ledger differ.",
-    ),
-    event("report.released", "A report was released to its patient."),
-    event(
-        "session.revoked",
-        "A session, or every session of a person, was ended.",
-    ),
-    event("sms.delivered", "A text message reached its receiver."),
-    event("sms.failed", "A text message will not reach its receiver."),
-    event("summary.created", "A summary of a conversation was made."),
-    event("wallet.credited", "Money came to a wallet."),
-    event("wallet.debited", "Money left a wallet."),
-    event(
-        "webhook.received",
-        "A provider's webhook arrived with a good signature.",
-    ),
-];
-
-/// Whether an endpoint may subscribe to this name.
-pub fn is_known(name: &str) -> bool {
-    EVENT_TYPES.iter().any(|kind| kind.name == name)
-}
 
 /// The outgoing type of a platform event, by its name and payload; `None` for one that is not told outside.
 pub fn type_of(event: &str, payload: &Value) -> Option<&'static str> {
@@ -175,7 +62,7 @@ pub fn example_of(event_type: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::event_type::EVENT_TYPES, *};
 
     #[test]
     fn the_catalogue_is_sorted_dotted_and_holds_every_mapping() {

@@ -2,10 +2,10 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use service_http::{Allowed, ApiError, ClinicAdmin, Json, PageQuery, Path, Query, paginate};
+use service_http::{Allowed, ApiError, ClinicAdmin, Json, Lang, PageQuery, Path, Query, paginate};
 use utoipa::ToSchema;
 
-use super::{catalogue::EVENT_TYPES, event_type_store, publish, service::owner_of};
+use super::{event_type::EVENT_TYPES, event_type_store, publish, service::owner_of};
 use crate::{AppState, actor::Actor};
 
 /// A type that an endpoint can subscribe to.
@@ -27,13 +27,15 @@ pub(crate) async fn list_event_types(
     request: HttpRequest,
     caller: Allowed<ClinicAdmin>,
     page: Query<PageQuery>,
+    Lang(language): Lang,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let mut conn = state.stack.db.get().await?;
     let own = event_type_store::list_event_types(&mut conn, owner_of(&caller)?).await?;
-    let platform = EVENT_TYPES
-        .iter()
-        .map(|kind| (kind.name.to_owned(), kind.description.to_owned(), false));
+    let platform = EVENT_TYPES.iter().map(|kind| {
+        let description = kind.description().in_language(language).to_owned();
+        (kind.name.to_owned(), description, false)
+    });
     let own = own
         .into_iter()
         .map(|(name, description)| (name, description, true));

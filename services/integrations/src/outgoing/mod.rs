@@ -10,6 +10,7 @@ mod consume;
 pub(crate) mod endpoint_http;
 mod endpoint_store;
 mod error;
+pub mod event_type;
 pub(crate) mod event_type_http;
 mod event_type_store;
 pub mod guard;

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    catalogue::EVENT_TYPES,
     error::OutgoingError,
+    event_type::EVENT_TYPES,
     event_type_store::{self, Inserted, NewEventType},
     message_store::{self, MessageRow},
     store::{self, NewMessage},

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     catalogue,
     error::OutgoingError,
-    event_type_store,
+    event_type, event_type_store,
     service::{self, owned},
     store::{self, NewMessage},
     wanted::invalid,
@@ -70,7 +70,7 @@ pub(crate) async fn send_example(
         .db
         .transaction(async |conn| {
             let row = owned(conn, owner, id).await?;
-            if !catalogue::is_known(event_type)
+            if !event_type::is_known(event_type)
                 && !event_type_store::is_event_type(conn, row.organization_id, event_type).await?
             {
                 return Err(invalid("event_type", text::not_a_choice(event_type)));

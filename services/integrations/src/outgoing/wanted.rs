@@ -5,7 +5,7 @@ use service_auth::tokens::random_bytes;
 use service_http::{Text, text};
 use uuid::Uuid;
 
-use super::{catalogue, error::OutgoingError, event_type_store, model, words};
+use super::{error::OutgoingError, event_type, event_type_store, model, words};
 use crate::AppState;
 
 /// What an endpoint shall be; `None` keeps what it is.
@@ -83,7 +83,7 @@ pub(super) async fn check_types(
     let own: Vec<String> = types
         .unwrap_or_default()
         .iter()
-        .filter(|name| !catalogue::is_known(name))
+        .filter(|name| !event_type::is_known(name))
         .cloned()
         .collect();
     if own.is_empty() {

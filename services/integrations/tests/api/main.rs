@@ -19,6 +19,7 @@ mod messages;
 mod migrations;
 mod openai_v1;
 mod outgoing;
+mod outgoing_event_types;
 mod outgoing_failures;
 mod outgoing_guard;
 mod outgoing_messages;
