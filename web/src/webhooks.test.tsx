@@ -1,8 +1,8 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 
-import { type serve, serveInside, show } from "./testing";
+import { type Sent, type serve, serveInside, show } from "./testing";
 
 const ADMIN = { id: 1, phone_number: "+989120000000", full_name: "Sara", role: "admin", is_admin: true, organization: 1 };
 const ENDPOINT = {
@@ -143,5 +143,149 @@ describe("the webhooks of a clinic", () => {
     expect(sent.some((one) => one.path.endsWith("/rotate-secret/"))).toBe(false);
     await userEvent.click(within(question).getByRole("button", { name: "New secret" }));
     expect(await screen.findByText("whsec_bmV3")).toBeVisible();
+  });
+
+  it("tell what each event is in the language of the page, whichever is chosen", async () => {
+    const words: Record<string, string> = {
+      en: "An invoice was paid in full.",
+      fa: "صورت‌حسابی به‌طور کامل پرداخت شد.",
+      fr: "Une facture a été réglée en totalité.",
+    };
+    const path = `${ROOT}/event-types/?page_size=100`;
+    const sent = inside([], {
+      [path]: ({ headers }) => [
+        200,
+        page([{ name: "invoice.paid", description: words[headers["Accept-Language"] ?? ""], custom: false }]),
+      ],
+    });
+    show("/webhooks");
+    await userEvent.click(await screen.findByRole("button", { name: "Add an address" }));
+    expect(await screen.findByText("An invoice was paid in full.")).toBeVisible();
+    await userEvent.click(screen.getByRole("checkbox", { name: /invoice\.paid/ }));
+    for (const [name, language] of [
+      ["فارسی", "fa"],
+      ["Français", "fr"],
+    ] as const) {
+      await userEvent.click(screen.getByRole("button", { name }));
+      const description = await screen.findByText(words[language] as string);
+      expect(description).toHaveAttribute("dir", "auto");
+      // Read aloud in the language of the page.
+      expect(description.closest("[lang]")).toHaveAttribute("lang", language);
+      expect(screen.queryByText("An invoice was paid in full.")).toBeNull();
+      expect(screen.getByRole("checkbox", { name: /invoice\.paid/ })).toBeChecked();
+    }
+    const asked = sent.filter((one) => one.path === path).map((one) => one.headers["Accept-Language"]);
+    expect(asked).toEqual(["en", "fa", "fr"]);
+  });
+});
+
+describe("removing an address", () => {
+  const removals = (sent: Sent[]) => sent.filter((one) => one.method === "DELETE").map((one) => one.path);
+
+  /** Opens the question on the card of the only address. */
+  async function ask() {
+    const card = await screen.findByRole("region", { name: "Accounting" });
+    await userEvent.click(within(card).getByRole("button", { name: "Remove" }));
+    return screen.findByRole("dialog", { name: "Remove" });
+  }
+
+  it("asks first, and sends nothing when the answer is no", async () => {
+    const sent = inside([ENDPOINT]);
+    show("/webhooks");
+    const question = await ask();
+    expect(question).toHaveTextContent("The address and the log of what it was sent are removed.");
+    await userEvent.click(within(question).getByRole("button", { name: "Cancel" }));
+    expect(screen.queryByRole("dialog")).toBeNull();
+    expect(screen.getByRole("region", { name: "Accounting" })).toBeVisible();
+    expect(removals(sent)).toEqual([]);
+  });
+
+  it("takes the card away, and asks no more about what is gone", async () => {
+    let gone = false;
+    const sent = inside([], {
+      [`GET ${ROOT}/endpoints/?page=1`]: () => [200, page(gone ? [] : [ENDPOINT])],
+      [`DELETE ${ROOT}/endpoints/e1/`]: () => {
+        gone = true;
+        return [204, null];
+      },
+    });
+    show("/webhooks");
+    expect(await screen.findByText("42 ms")).toBeVisible();
+    const question = await ask();
+    expect(removals(sent)).toEqual([]);
+    await userEvent.click(within(question).getByRole("button", { name: "Remove" }));
+    expect(await screen.findByText("No address yet.")).toBeVisible();
+    expect(screen.queryByRole("region", { name: "Accounting" })).toBeNull();
+    expect(screen.queryByRole("dialog")).toBeNull();
+    expect(removals(sent)).toEqual([`${ROOT}/endpoints/e1/`]);
+    const after = sent.slice(sent.findIndex((one) => one.method === "DELETE") + 1);
+    expect(after.filter((one) => one.path.includes("/e1/"))).toEqual([]);
+  });
+
+  it("shows a refusal and keeps the card", async () => {
+    const sent = inside([ENDPOINT], {
+      [`DELETE ${ROOT}/endpoints/e1/`]: [403, { detail: "You may not do this." }],
+    });
+    show("/webhooks");
+    const question = await ask();
+    await userEvent.click(within(question).getByRole("button", { name: "Remove" }));
+    const card = screen.getByRole("region", { name: "Accounting" });
+    expect(await within(card).findByRole("alert")).toHaveTextContent("You may not do this.");
+    expect(within(card).getByText("https://books.example/hook")).toBeVisible();
+    expect(removals(sent)).toHaveLength(1);
+  });
+});
+
+describe("sending again what failed", () => {
+  const RECOVER = `POST ${ROOT}/endpoints/e1/recover/`;
+  const BUTTON = "Send again what failed in the last seven days";
+  const LOG = `${ROOT}/endpoints/e1/deliveries/?page=1`;
+
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  /** Opens the log of the only address and presses the button. */
+  async function recover() {
+    const card = await screen.findByRole("region", { name: "Accounting" });
+    await userEvent.click(within(card).getByRole("button", { name: "Log" }));
+    await userEvent.click(await within(card).findByRole("button", { name: BUTTON }));
+    return card;
+  }
+
+  it("asks for the last seven days, tells how many, and reads the log anew", async () => {
+    vi.setSystemTime("2026-11-22T10:30:00Z");
+    let again = false;
+    const sent = inside([ENDPOINT], {
+      [LOG]: () => [200, page([{ ...DELIVERY, state: again ? "delivered" : "failed" }])],
+      [RECOVER]: () => {
+        again = true;
+        return [202, { recovering: 3 }];
+      },
+    });
+    show("/webhooks");
+    const card = await recover();
+    expect(await within(card).findByText("3 deliveries are sent again.")).toHaveAttribute("role", "status");
+    const asked = sent.filter((one) => one.path.endsWith("/recover/"));
+    expect(asked.map((one) => one.body)).toEqual([{ since: "2026-11-15T10:30:00.000Z" }]);
+    const row = within(card).getByRole("listitem");
+    expect(await within(row).findByText("Delivered")).toBeVisible();
+    expect(within(card).queryByRole("alert")).toBeNull();
+  });
+
+  it("speaks of a single one as of one", async () => {
+    inside([ENDPOINT], { [RECOVER]: [202, { recovering: 1 }] });
+    show("/webhooks");
+    expect(await within(await recover()).findByText("1 delivery is sent again.")).toBeVisible();
+  });
+
+  it("shows why it was refused, and tells no count", async () => {
+    const refusal = "This address is off; switch it on first.";
+    inside([ENDPOINT], { [RECOVER]: [409, { detail: refusal }] });
+    show("/webhooks");
+    const card = await recover();
+    expect(await within(card).findByRole("alert")).toHaveTextContent(refusal);
+    expect(within(card).queryByText(/sent again\./)).toBeNull();
+    expect(within(card).getByRole("button", { name: BUTTON })).toBeEnabled();
   });
 });

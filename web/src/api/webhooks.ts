@@ -1,3 +1,4 @@
+import type { Language } from "../i18n/languages";
 import type { Call } from "./security";
 
 /** An address that the clinic's own systems listen at; its secret is never in it. */
@@ -28,6 +29,7 @@ export interface EndpointInput {
 
 export interface EventType {
   name: string;
+  /** In the language that was asked for; of a type of the clinic's own, as it was written. */
   description: string;
 }
 
@@ -78,7 +80,8 @@ const one = (id: string) => `${root}/endpoints/${id}/`;
 export const webhooks = {
   endpoints: (call: Call, page: number, search: string) =>
     call<Page<Endpoint>>("GET", `${root}/endpoints/?page=${page}${search ? `&search=${encodeURIComponent(search)}` : ""}`),
-  eventTypes: (call: Call) => call<Page<EventType>>("GET", `${root}/event-types/?page_size=100`),
+  eventTypes: (call: Call, language: Language) =>
+    call<Page<EventType>>("GET", `${root}/event-types/?page_size=100`, { language }),
   create: (call: Call, body: EndpointInput) => call<Endpoint & { secret: string }>("POST", `${root}/endpoints/`, { body }),
   update: (call: Call, id: string, body: Partial<EndpointInput> & { is_active?: boolean }) =>
     call<Endpoint>("PATCH", one(id), { body }),

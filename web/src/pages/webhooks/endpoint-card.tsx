@@ -36,7 +36,12 @@ export function EndpointCard({ endpoint }: { endpoint: Endpoint }) {
     onSuccess: again,
   });
   const rotate = useMutation({ mutationFn: () => webhooks.rotate(call, endpoint.id) });
-  const remove = useMutation({ mutationFn: () => webhooks.remove(call, endpoint.id), onSuccess: again });
+  const remove = useMutation({
+    mutationFn: () => webhooks.remove(call, endpoint.id),
+    // Its own statistics and log are gone: asking for them again would show "not found" until the card goes.
+    onSuccess: () =>
+      queries.invalidateQueries({ queryKey: ["webhooks"], predicate: ({ queryKey }) => queryKey[1] !== endpoint.id }),
+  });
   const statistics = useQuery({
     queryKey: ["webhooks", endpoint.id, "statistics"],
     queryFn: () => webhooks.statistics(call, endpoint.id),

@@ -1,15 +1,23 @@
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 
 import { webhooks } from "../../api/webhooks";
 import { Failure } from "../../components/failure";
 import { Waiting } from "../../components/waiting";
+import { useLanguage } from "../../i18n/languages";
 import { useSession } from "../../session/session";
 
-/** What endpoints can be told. */
+/** What endpoints can be told, in the language of the page. */
 export function useEventTypes() {
   const { call } = useSession();
-  return useQuery({ queryKey: ["event-types"], queryFn: () => webhooks.eventTypes(call), staleTime: 60_000 });
+  const language = useLanguage();
+  return useQuery({
+    queryKey: ["event-types", language],
+    queryFn: () => webhooks.eventTypes(call, language),
+    staleTime: 60_000,
+    // The choices stay on the page while their descriptions come in another language.
+    placeholderData: keepPreviousData,
+  });
 }
 
 /** Chooses types; none chosen means all. */
@@ -29,7 +37,7 @@ export function EventTypes({ chosen, onChange }: { chosen: string[]; onChange: (
           <input type="checkbox" checked={chosen.includes(name)} onChange={() => toggle(name)} />
           <span>
             <code dir="ltr">{name}</code>
-            <span className="note" lang="en" dir="ltr">
+            <span className="note" dir="auto">
               {description}
             </span>
           </span>
