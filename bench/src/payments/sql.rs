@@ -30,14 +30,13 @@ pub(super) async fn webhooks(postgres: &Postgres) -> Result<(i64, i64)> {
     ))
 }
 
-/// The statements of a webhook that is taken in: its endpoint, the event, its state, the outbox row.
+/// The statements of a webhook that is taken in: its endpoint, the event, the outbox row.
 pub(super) fn intake(endpoint: &str) -> String {
     format!(
         r#"\set n random(1, 9000000000000)
 SELECT e.id, e.organization_id, e.endpoint_url, e.secret_sealed, e.previous_secret_sealed, e.previous_secret_until, e.events, e.tolerance_seconds, e.legacy_replies, p.slug FROM webhook_endpoints e JOIN providers p ON p.id = e.provider_id WHERE e.endpoint_url = 'payment-status' AND e.is_active;
 BEGIN;
-INSERT INTO webhook_events (id, endpoint_id, organization_id, dedupe_key, event_type, raw_body, headers, signature, is_valid, error_message, received_at, retry_at) VALUES (gen_random_uuid(), '{endpoint}', NULL, concat_ws(chr(58), 'id', 'payment.success', 'same_' || :n::bigint::text), 'payment.success', convert_to('{{"event_id": "evt_000000000000","event": "payment.success","data": {{"payment_id": "pay_000000000000","order_id": "01900000-0000-7000-8000-000000000000","amount": 250000,"currency": "IRR","status": "paid"}}}}', 'UTF8'), '{{"content-type": "application/json", "content-length": "196"}}', repeat('0', 64), true, '', now(), NULL) ON CONFLICT DO NOTHING RETURNING id, id AS event, is_processed, version \gset
-UPDATE webhook_events SET is_processed = true, processed_at = now(), error_message = '', retry_at = NULL, retry_count = retry_count + 0, version = version + 1 WHERE id = :event::uuid RETURNING version;
+INSERT INTO webhook_events (id, endpoint_id, organization_id, dedupe_key, event_type, raw_body, headers, signature, is_valid, error_message, received_at, retry_at, is_processed, processed_at, version) VALUES (gen_random_uuid(), '{endpoint}', NULL, concat_ws(chr(58), 'id', 'payment.success', 'same_' || :n::bigint::text), 'payment.success', convert_to('{{"event_id": "evt_000000000000","event": "payment.success","data": {{"payment_id": "pay_000000000000","order_id": "01900000-0000-7000-8000-000000000000","amount": 250000,"currency": "IRR","status": "paid"}}}}', 'UTF8'), '{{"content-type": "application/json", "content-length": "196"}}', repeat('0', 64), true, '', now(), NULL, true, now(), 2) ON CONFLICT DO NOTHING RETURNING id, endpoint_id, event_type, raw_body, is_valid, is_processed, retry_count, received_at, id AS event \gset
 INSERT INTO outbox_events (id, name, version, source, aggregate_id, aggregate_version, organization_id, payload, traceparent, occurred_at) VALUES (gen_random_uuid(), 'integrations.webhook_received', 1, 'integrations', :event::uuid, 2, NULL, '{{"webhook_event_id": "01900000-0000-7000-8000-000000000000", "aggregate_version": 2, "organization_id": null, "endpoint": "payment-status", "provider_slug": "sandbox", "event_type": "payment.success", "provider_reference": "pay_000000000000", "order_reference": "01900000-0000-7000-8000-000000000000", "received_at": "2026-11-21T10:00:00Z"}}', NULL, now());
 COMMIT;
 "#

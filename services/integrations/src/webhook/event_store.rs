@@ -24,6 +24,24 @@ pub(crate) struct NewEvent {
     pub(crate) error_message: String,
     pub(crate) received_at: DateTime<Utc>,
     pub(crate) retry_at: Option<DateTime<Utc>>,
+    pub(crate) is_processed: bool,
+    pub(crate) processed_at: Option<DateTime<Utc>>,
+    pub(crate) version: i64,
+}
+
+/// The version of an event that was stored and handed on at once.
+pub(crate) const HANDED_ON: i64 = 2;
+
+impl NewEvent {
+    /// The same event, handed on by the transaction that stores it.
+    pub(crate) fn handed_on(self, now: DateTime<Utc>) -> Self {
+        Self {
+            is_processed: true,
+            processed_at: Some(now),
+            version: HANDED_ON,
+            ..self
+        }
+    }
 }
 
 /// What is stored of an event.

@@ -8,7 +8,7 @@ use super::{
     error::WebhookError,
     event_store::{self, NewEvent},
     model,
-    receive::hand_on,
+    receive::announce,
     scheme::accepts,
     service, store,
 };
@@ -62,12 +62,17 @@ pub(crate) async fn test(
                 },
                 received_at: now,
                 retry_at: None,
+                is_processed: false,
+                processed_at: None,
+                version: 1,
             };
-            let (event, _) = event_store::insert_or_lock_event(conn, new).await?;
             if !taken {
+                event_store::insert_or_lock_event(conn, new).await?;
                 return Ok::<_, WebhookError>(Tested::NotConfigured(event_id));
             }
-            hand_on(conn, state, &endpoint, &event, &parsed, false).await?;
+            let (event, _) = event_store::insert_or_lock_event(conn, new.handed_on(now)).await?;
+            let told = (&event, event_store::HANDED_ON);
+            announce(conn, &endpoint, told, &parsed, now).await?;
             Ok(Tested::Done(event_id))
         })
         .await?;

@@ -1,5 +1,6 @@
 //! Taking a webhook in, and taking a stored one again.
 
+use chrono::{DateTime, Utc};
 use common_types::events::integrations::WebhookReceived;
 use diesel_async::AsyncPgConnection;
 use serde_json::{Map, Value};
@@ -77,6 +78,7 @@ pub(crate) async fn receive(
         }
         (Ok(_), Some(_)) => None,
     };
+    let accepted = parsed.as_ref().filter(|_| refusal.is_none());
     let new = NewEvent {
         id: Uuid::now_v7(),
         endpoint_id: endpoint.id,
@@ -101,18 +103,29 @@ pub(crate) async fn receive(
         // Its endpoint may learn the type; a body that is no event will not become one.
         retry_at: matches!(refusal, Some(WebhookError::NotConfigured(_)))
             .then(|| now + model::retry_pause(0)),
+        is_processed: false,
+        processed_at: None,
+        version: 1,
     };
-    let accepted = parsed.filter(|_| refusal.is_none());
+    let new = match accepted {
+        Some(_) => new.handed_on(now),
+        None => new,
+    };
     state
         .stack
         .db
         .transaction(async |conn| {
-            let (event, _) = event_store::insert_or_lock_event(conn, new.clone()).await?;
-            // A copy of what could not be taken before is taken now, when the endpoint has learnt its event.
-            if let Some(parsed) = &accepted
-                && !event.is_processed
-            {
-                hand_on(conn, state, endpoint, &event, parsed, false).await?;
+            let (event, is_new) = event_store::insert_or_lock_event(conn, new.clone()).await?;
+            match accepted {
+                Some(parsed) if is_new => {
+                    let version = event_store::HANDED_ON;
+                    announce(conn, endpoint, (&event, version), parsed, now).await?;
+                }
+                // A copy of what could not be taken before is taken now, when the endpoint has learnt its event.
+                Some(parsed) if !event.is_processed => {
+                    hand_on(conn, state, endpoint, &event, parsed, false).await?;
+                }
+                _ => {}
             }
             Ok::<_, WebhookError>(())
         })
@@ -157,6 +170,17 @@ pub(super) async fn hand_on(
 ) -> Result<(), WebhookError> {
     let now = state.now();
     let version = event_store::update_processed(conn, event.id, retried, now).await?;
+    announce(conn, endpoint, (event, version), parsed, now).await
+}
+
+/// Tells the platform of an event that is handed on.
+pub(super) async fn announce(
+    conn: &mut AsyncPgConnection,
+    endpoint: &Endpoint,
+    (event, version): (&StoredEvent, i64),
+    parsed: &Parsed,
+    now: DateTime<Utc>,
+) -> Result<(), WebhookError> {
     let announced = WebhookReceived {
         webhook_event_id: event.id,
         aggregate_version: version,
