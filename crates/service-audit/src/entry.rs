@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use diesel::{ExpressionMethods, QueryResult};
+use diesel::{Insertable, QueryResult};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
@@ -170,29 +170,64 @@ impl AuditEntry {
 /// # Errors
 /// When the database refuses.
 pub async fn record(conn: &mut AsyncPgConnection, entry: AuditEntry) -> QueryResult<Uuid> {
-    let id = Uuid::now_v7();
+    let row = NewEntry::of(entry);
+    let id = row.id;
     diesel::insert_into(audit_entries::table)
-        .values((
-            audit_entries::id.eq(id),
-            audit_entries::occurred_at.eq(entry.occurred_at),
-            audit_entries::actor.eq(clean(entry.actor)),
-            audit_entries::actor_kind.eq(entry.actor_kind.as_str()),
-            audit_entries::action.eq(entry.action),
-            audit_entries::subject_kind.eq(entry.subject_kind),
-            audit_entries::subject_ids.eq(entry
-                .subject_ids
-                .into_iter()
-                .map(clean)
-                .collect::<Vec<_>>()),
-            audit_entries::organization_id.eq(entry.organization_id),
-            audit_entries::outcome.eq(entry.outcome.as_str()),
-            audit_entries::ip.eq(entry.ip.map(|ip| ip.to_string())),
-            audit_entries::request_id.eq(entry.request_id.map(clean)),
-            audit_entries::details.eq(entry.details),
-        ))
+        .values(row)
         .execute(conn)
         .await?;
     Ok(id)
+}
+
+/// [`record`] for many by one statement, each a row of its own. Answers how many.
+///
+/// # Errors
+/// When the database refuses; then none is written.
+pub async fn record_all(
+    conn: &mut AsyncPgConnection,
+    entries: Vec<AuditEntry>,
+) -> QueryResult<usize> {
+    let rows: Vec<_> = entries.into_iter().map(NewEntry::of).collect();
+    diesel::insert_into(audit_entries::table)
+        .values(rows)
+        .execute(conn)
+        .await
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = audit_entries, treat_none_as_default_value = false)]
+struct NewEntry {
+    id: Uuid,
+    occurred_at: DateTime<Utc>,
+    actor: String,
+    actor_kind: &'static str,
+    action: &'static str,
+    subject_kind: &'static str,
+    subject_ids: Vec<String>,
+    organization_id: Option<Uuid>,
+    outcome: &'static str,
+    ip: Option<String>,
+    request_id: Option<String>,
+    details: Value,
+}
+
+impl NewEntry {
+    fn of(entry: AuditEntry) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            occurred_at: entry.occurred_at,
+            actor: clean(entry.actor),
+            actor_kind: entry.actor_kind.as_str(),
+            action: entry.action,
+            subject_kind: entry.subject_kind,
+            subject_ids: entry.subject_ids.into_iter().map(clean).collect(),
+            organization_id: entry.organization_id,
+            outcome: entry.outcome.as_str(),
+            ip: entry.ip.map(|ip| ip.to_string()),
+            request_id: entry.request_id.map(clean),
+            details: entry.details,
+        }
+    }
 }
 
 /// No control characters, at most 200 characters: a row must not be able to forge another line of

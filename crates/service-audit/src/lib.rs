@@ -14,7 +14,7 @@ mod schema;
 mod sealer;
 mod verify;
 
-pub use entry::{ActorKind, AuditEntry, Outcome, record};
+pub use entry::{ActorKind, AuditEntry, Outcome, record, record_all};
 pub use list::{AuditFilter, AuditRecord, MAX_ROWS, list};
 pub use sealer::{Sealer, seal_pending};
 pub use verify::{ChainReport, Damage, verify_chain};

@@ -9,7 +9,9 @@ use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use serde_json::json;
-use service_audit::{ActorKind, AuditEntry, Damage, Sealer, record, seal_pending, verify_chain};
+use service_audit::{
+    ActorKind, AuditEntry, Damage, Sealer, record, record_all, seal_pending, verify_chain,
+};
 use service_testing::{TestDb, eventually};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -66,6 +68,43 @@ async fn q_d2_an_untouched_chain_is_intact() {
     assert_eq!(report.head.len(), 64);
     assert_eq!(seal_pending(&mut conn, None, Utc::now()).await.unwrap(), 2);
     assert_eq!(seal_pending(&mut conn, None, Utc::now()).await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q_d2_many_at_once_are_rows_like_any_other() {
+    #[derive(diesel::QueryableByName)]
+    struct Rows {
+        #[diesel(sql_type = BigInt)]
+        rows: i64,
+        #[diesel(sql_type = BigInt)]
+        shapes: i64,
+    }
+    let database = database().await;
+    let mut conn = database.db.get().await.unwrap();
+    // Bare as well, so that what is absent stays absent.
+    let bare = || AuditEntry::new("someone", ActorKind::System, "a\nb", Utc::now());
+    record(&mut conn, bare()).await.unwrap();
+    assert_eq!(
+        record_all(&mut conn, vec![bare(), bare(), bare()])
+            .await
+            .unwrap(),
+        3
+    );
+    let found: Rows = diesel::sql_query(
+        "SELECT count(*) AS rows, count(DISTINCT to_jsonb(a) - '{id,occurred_at}'::text[]) AS shapes FROM audit_entries a",
+    )
+    .get_result(&mut conn)
+    .await
+    .unwrap();
+    assert_eq!((found.rows, found.shapes), (4, 1));
+    assert_eq!(
+        record_all(&mut conn, vec![entry(1), entry(2)])
+            .await
+            .unwrap(),
+        2
+    );
+    assert_eq!(seal_pending(&mut conn, None, Utc::now()).await.unwrap(), 6);
+    assert!(verify_chain(&mut conn).await.unwrap().is_intact());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use common_types::events::Event;
 use diesel::{prelude::*, result::Error as DieselError};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
 use service_db::Db;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -30,25 +31,65 @@ pub async fn emit<E: Event>(
     event: &E,
     now: DateTime<Utc>,
 ) -> QueryResult<Uuid> {
-    let id = Uuid::now_v7();
-    let payload = serde_json::to_value(event)
-        .map_err(|error| DieselError::SerializationError(Box::new(error)))?;
-    diesel::insert_into(outbox_events::table)
-        .values((
-            outbox_events::id.eq(id),
-            outbox_events::name.eq(E::NAME),
-            outbox_events::version.eq(i32::from(E::VERSION)),
-            outbox_events::source.eq(source),
-            outbox_events::aggregate_id.eq(event.aggregate_id()),
-            outbox_events::aggregate_version.eq(event.aggregate_version()),
-            outbox_events::organization_id.eq(event.organization_id()),
-            outbox_events::payload.eq(payload),
-            outbox_events::traceparent.eq(service_telemetry::current_traceparent()),
-            outbox_events::occurred_at.eq(now),
-        ))
-        .execute(conn)
-        .await?;
+    let event = NewEvent::of(source, event, now)?;
+    let id = event.id;
+    emit_all(conn, vec![event]).await?;
     Ok(id)
+}
+
+/// Writes events into the outbox by one statement, in the caller's transaction; see [`emit`].
+///
+/// # Errors
+/// When the database refuses; then none is written.
+pub async fn emit_all(conn: &mut AsyncPgConnection, events: Vec<NewEvent>) -> QueryResult<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let insert = diesel::insert_into(outbox_events::table);
+    // One is the rule: of that shape the statement stays prepared.
+    match <[NewEvent; 1]>::try_from(events) {
+        Ok([event]) => insert.values(event).execute(conn).await?,
+        Err(events) => insert.values(events).execute(conn).await?,
+    };
+    Ok(())
+}
+
+/// An event as it stands in the outbox.
+#[derive(Debug, Insertable)]
+#[diesel(table_name = outbox_events, treat_none_as_default_value = false)]
+pub struct NewEvent {
+    id: Uuid,
+    name: &'static str,
+    version: i32,
+    source: String,
+    aggregate_id: Uuid,
+    aggregate_version: i64,
+    organization_id: Option<Uuid>,
+    payload: Value,
+    traceparent: Option<String>,
+    occurred_at: DateTime<Utc>,
+}
+
+impl NewEvent {
+    /// `event` as `source` tells it at `now`, under the trace context that is current here.
+    ///
+    /// # Errors
+    /// When the event cannot be written as JSON.
+    pub fn of<E: Event>(source: &str, event: &E, now: DateTime<Utc>) -> QueryResult<Self> {
+        Ok(Self {
+            id: Uuid::now_v7(),
+            name: E::NAME,
+            version: i32::from(E::VERSION),
+            source: source.to_owned(),
+            aggregate_id: event.aggregate_id(),
+            aggregate_version: event.aggregate_version(),
+            organization_id: event.organization_id(),
+            payload: serde_json::to_value(event)
+                .map_err(|error| DieselError::SerializationError(Box::new(error)))?,
+            traceparent: service_telemetry::current_traceparent(),
+            occurred_at: now,
+        })
+    }
 }
 
 /// Tells relays, in this process and in others, that rows were committed. Cheap to clone and call.

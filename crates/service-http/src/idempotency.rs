@@ -22,6 +22,10 @@ use crate::{
     text::Text,
 };
 
+mod together;
+
+pub use together::{Asked, begin_all, finish_all};
+
 /// The header's name.
 pub const HEADER: &str = "Idempotency-Key";
 
@@ -207,6 +211,11 @@ fn expiry() -> diesel::expression::SqlLiteral<Timestamptz> {
     dsl::sql("now() - interval '7 days'")
 }
 
+/// What the lock of a key is called.
+fn lock_name((subject, route): (&str, &str), key: &str) -> String {
+    format!("idempotency\u{1f}{subject}\u{1f}{route}\u{1f}{key}")
+}
+
 /// SHA-256 of a request body.
 pub fn body_hash(body: &[u8]) -> [u8; 32] {
     Sha256::digest(body).into()
@@ -249,7 +258,7 @@ pub async fn begin(
 ) -> Result<Option<Result<Stored, Refusal>>, DieselError> {
     // The lock, not the row, says "in flight": it ends with the transaction, also when a process dies.
     // Statements in diesel's own words stay prepared; those of `sql_query` and `sql` are prepared anew each time.
-    let name = format!("idempotency\u{1f}{subject}\u{1f}{route}\u{1f}{key}");
+    let name = lock_name((subject, route), key);
     let taken: bool = diesel::select(pg_try_advisory_xact_lock(hashtextextended(name, SEED)))
         .get_result(conn)
         .await?;

@@ -43,6 +43,32 @@ async fn rolled_back_transactions_emit_nothing() {
     assert_eq!(bench.unpublished().await, 0);
 }
 
+/// Events that are written together are published as those that are written alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_are_events_like_any_other() {
+    use service_events::outbox;
+    let bench = Bench::new().await;
+    let worker = bench.start_worker(bench.broker());
+    let mut conn = bench.test.db.get().await.unwrap();
+    let now = chrono::Utc::now();
+    let event = || crate::bench::ThingCounted {
+        thing: uuid::Uuid::now_v7(),
+        version: 1,
+        mode: Mode::Apply,
+    };
+    outbox::emit(&mut conn, "counter", &event(), now)
+        .await
+        .unwrap();
+    for many in [0, 1, 40] {
+        let rows = (0..many).map(|_| outbox::NewEvent::of("counter", &event(), now).unwrap());
+        outbox::emit_all(&mut conn, rows.collect()).await.unwrap();
+    }
+    drop(conn);
+    worker.outbox.wake();
+    bench.all_applied_once(42).await;
+    worker.stop().await;
+}
+
 /// Broadcasts reach every listener, each on its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn broadcasts_reach_every_process() {

@@ -1,6 +1,8 @@
+use actix_web::http::StatusCode;
 use diesel::sql_types::BigInt;
-use diesel_async::RunQueryDsl;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use serde_json::json;
+use service_http::idempotency::{Asked, Refusal, Stored, begin, begin_all, finish_all};
 use service_testing::TestService;
 
 use crate::fixture::Fixture;
@@ -138,4 +140,77 @@ async fn q_m1_a_missing_or_bad_key_is_400() {
         400
     );
     assert_eq!(things(&service).await, 0);
+}
+
+/// One request of a test among many.
+fn asked<'a>(subject: &'a str, key: &'a str) -> Asked<'a> {
+    let (route, body_hash) = ("/money", b"hash".as_slice());
+    Asked {
+        subject,
+        route,
+        key,
+        body_hash,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q_m1_of_many_keys_the_free_ones_are_told_and_their_answers_kept() {
+    let service = TestService::<Fixture>::start().await;
+    let mut one = service.database.db.get().await.unwrap();
+    let mut two = service.database.db.get().await.unwrap();
+    let answer = |text: &str| Stored::json(StatusCode::CREATED, &json!({"said": text})).unwrap();
+    let (first, second) = (answer("first"), answer("second"));
+    one.batch_execute("BEGIN").await.unwrap();
+    // The same key of another subject is another key; a second of the same is not free.
+    let all = [
+        asked("s", "a"),
+        asked("s", "b"),
+        asked("t", "a"),
+        asked("s", "a"),
+    ];
+    assert_eq!(
+        begin_all(&mut one, &all).await.unwrap(),
+        [true, true, true, false]
+    );
+    let kept = [(all[0], &first), (all[1], &second)];
+    finish_all(&mut one, &kept).await.unwrap();
+    // Meanwhile they are in flight for others, alone or together.
+    two.batch_execute("BEGIN").await.unwrap();
+    let others = [asked("s", "a"), asked("s", "c"), asked("t", "a")];
+    assert_eq!(
+        begin_all(&mut two, &others).await.unwrap(),
+        [false, true, false]
+    );
+    let alone = begin(&mut two, ("s", "/money"), "b", b"hash")
+        .await
+        .unwrap();
+    assert!(matches!(alone, Some(Err(Refusal::InFlight))));
+    two.batch_execute("COMMIT").await.unwrap();
+    one.batch_execute("COMMIT").await.unwrap();
+    // Afterwards they have their answers.
+    two.batch_execute("BEGIN").await.unwrap();
+    assert_eq!(
+        begin_all(&mut two, &all).await.unwrap(),
+        [false, false, true, false]
+    );
+    two.batch_execute("COMMIT").await.unwrap();
+    let again = begin(&mut two, ("s", "/money"), "b", b"hash")
+        .await
+        .unwrap();
+    let again = again.unwrap().unwrap();
+    assert_eq!((again.body, again.replayed), (second.body, true));
+    // After seven days they are free, and their rows make room.
+    let old = "UPDATE idempotency_keys SET created_at = now() - interval '7 days 1 hour'";
+    two.batch_execute(old).await.unwrap();
+    two.batch_execute("BEGIN").await.unwrap();
+    assert_eq!(begin_all(&mut two, &all[..2]).await.unwrap(), [true, true]);
+    let third = answer("third");
+    finish_all(&mut two, &[(all[0], &third), (all[1], &third)])
+        .await
+        .unwrap();
+    two.batch_execute("COMMIT").await.unwrap();
+    let again = begin(&mut two, ("s", "/money"), "a", b"hash")
+        .await
+        .unwrap();
+    assert_eq!(again.unwrap().unwrap().body, third.body);
 }
