@@ -7,7 +7,7 @@ use service_auth::InternalClient;
 use service_http::Stack;
 use url::Url;
 
-use crate::{Settings, providers::Providers, settings::Rules};
+use crate::{Settings, providers::Providers, settings::Rules, wallet::WalletLanes};
 
 /// Built once per process, cloned cheaply.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub struct AppState {
     pub look_every: Duration,
     /// Where the payer's browser returns to.
     pub return_url: Arc<str>,
+    /// The wallets that are being spent from.
+    pub lanes: WalletLanes,
 }
 
 impl AppState {
@@ -55,6 +57,7 @@ impl AppState {
             rules: Arc::new(settings.rules),
             providers,
             return_url: return_url.into(),
+            lanes: WalletLanes::default(),
             stack,
         })
     }

@@ -21,5 +21,6 @@ mod store;
 pub use error::LedgerError;
 use model::WALLET;
 pub use model::{AccountClass, AccountKey, Leg, SHARDS, TransferKind};
+pub(crate) use service::post_all;
 pub use service::{Posting, post, reverse};
 pub use store::{AccountRow, StatementRow, find_account, list_entries};

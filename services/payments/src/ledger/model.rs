@@ -2,7 +2,7 @@ use common_types::Currency;
 use uuid::Uuid;
 
 /// Which account: one per organisation, code, owner and currency.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AccountKey {
     /// The organisation whose book it stands in.
     pub organization_id: Uuid,

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use common_types::{
     Currency,
@@ -5,7 +7,8 @@ use common_types::{
 };
 use diesel_async::AsyncPgConnection;
 use service_db::crash_point;
-use service_events::outbox;
+use service_events::outbox::{self, NewEvent};
+use tracing::Span;
 use uuid::Uuid;
 
 use super::{
@@ -29,25 +32,53 @@ pub struct Posting {
     pub legs: Vec<Leg>,
 }
 
-/// The rows of the accounts, in their order; those that did not exist are opened empty.
-async fn open_accounts(
+/// A transfer as it is written.
+struct Transfer<'a> {
+    id: Uuid,
+    organization_id: Uuid,
+    kind: &'a str,
+    reference: &'a str,
+    description: &'a str,
+    lines: Vec<Line>,
+    /// The request that asked for it, in whose trace it is told.
+    span: Span,
+}
+
+/// An account's key and the row of it that is meant.
+type Row<'a> = (&'a AccountKey, i16);
+
+fn row_of<'a>(posting: &Posting, leg: &'a Leg) -> Row<'a> {
+    (&leg.account, leg.account.shard(&posting.reference))
+}
+
+/// The ids of these rows; those that did not exist are opened empty.
+async fn open_accounts<'a>(
     conn: &mut AsyncPgConnection,
-    keys: &[(&AccountKey, i16)],
+    mut rows: Vec<Row<'a>>,
     now: DateTime<Utc>,
-) -> Result<Vec<Uuid>, LedgerError> {
-    let mut found = store::find_accounts(conn, keys).await?;
-    if found.len() < keys.len() {
-        for (position, (key, shard)) in keys.iter().enumerate() {
+) -> Result<BTreeMap<Row<'a>, Uuid>, LedgerError> {
+    // One order for all, so that two who open the same accounts do not wait for each other in a circle.
+    rows.sort_unstable();
+    rows.dedup();
+    let mut found = store::find_accounts(conn, &rows).await?;
+    if found.len() < rows.len() {
+        for (position, (key, shard)) in rows.iter().enumerate() {
             if !found.contains_key(&position) {
                 store::insert_account(conn, key, *shard, now).await?;
             }
         }
-        found = store::find_accounts(conn, keys).await?;
+        found = store::find_accounts(conn, &rows).await?;
     }
-    (0..keys.len())
-        .map(|position| found.get(&position).copied())
+    rows.into_iter()
+        .enumerate()
+        .map(|(position, row)| Some((row, *found.get(&position)?)))
         .collect::<Option<_>>()
-        .ok_or(LedgerError::Database(diesel::result::Error::NotFound))
+        .ok_or_else(missing)
+}
+
+/// An account was not there although it was opened.
+fn missing() -> LedgerError {
+    LedgerError::Database(diesel::result::Error::NotFound)
 }
 
 /// Books a transfer in the caller's transaction and answers its id. Balances move with it, in the
@@ -62,27 +93,48 @@ pub async fn post(
     posting: &Posting,
     now: DateTime<Utc>,
 ) -> Result<Uuid, LedgerError> {
-    let keys: Vec<(&AccountKey, i16)> = posting
-        .legs
+    let one = [(posting, Span::current())];
+    let ids = post_all(conn, &one, now).await?;
+    ids.first().copied().ok_or(LedgerError::Unbalanced)
+}
+
+/// [`post`] for many transfers by the same few statements: their lines are in the statements of their accounts as if they
+/// had been booked one after the other in this order. Each is told in the trace of the request in whose span it is.
+///
+/// # Errors
+/// See [`LedgerError`]; then none is booked.
+pub(crate) async fn post_all(
+    conn: &mut AsyncPgConnection,
+    postings: &[(&Posting, Span)],
+    now: DateTime<Utc>,
+) -> Result<Vec<Uuid>, LedgerError> {
+    let rows: Vec<Row<'_>> = postings
         .iter()
-        .map(|leg| (&leg.account, leg.account.shard(&posting.reference)))
+        .flat_map(|(posting, _)| posting.legs.iter().map(|leg| row_of(posting, leg)))
         .collect();
-    let accounts = open_accounts(conn, &keys, now).await?;
-    let lines = accounts.into_iter().zip(&posting.legs);
-    let lines = lines
-        .map(|(account, leg)| Line {
-            account,
-            amount: leg.amount,
-            currency: leg.account.currency.code().to_owned(),
-            wallet_of: leg.account.wallet_owner(),
-        })
-        .collect();
-    let words = (
-        posting.kind.as_str(),
-        posting.reference.as_str(),
-        posting.description.as_str(),
-    );
-    write(conn, posting.organization_id, words, lines, now).await
+    let accounts = open_accounts(conn, rows, now).await?;
+    let mut transfers = Vec::with_capacity(postings.len());
+    for (posting, span) in postings {
+        let lines = posting.legs.iter().map(|leg| {
+            Ok(Line {
+                account: *accounts.get(&row_of(posting, leg)).ok_or_else(missing)?,
+                amount: leg.amount,
+                currency: leg.account.currency.code().to_owned(),
+                wallet_of: leg.account.wallet_owner(),
+            })
+        });
+        transfers.push(Transfer {
+            id: Uuid::now_v7(),
+            organization_id: posting.organization_id,
+            kind: posting.kind.as_str(),
+            reference: &posting.reference,
+            description: &posting.description,
+            lines: lines.collect::<Result<_, LedgerError>>()?,
+            span: span.clone(),
+        });
+    }
+    write(conn, &transfers, now).await?;
+    Ok(transfers.iter().map(|transfer| transfer.id).collect())
 }
 
 /// Books the opposite of a transfer. A transfer is taken back at most once.
@@ -97,91 +149,117 @@ pub async fn reverse(
     now: DateTime<Utc>,
 ) -> Result<Uuid, LedgerError> {
     let found = store::find_transfer(conn, transfer).await?;
-    let (organization, mut lines) = found.ok_or(LedgerError::UnknownTransfer)?;
+    let (organization_id, mut lines) = found.ok_or(LedgerError::UnknownTransfer)?;
     for line in &mut lines {
         line.amount = line.amount.checked_neg().ok_or(LedgerError::Unbalanced)?;
     }
-    let reference = transfer.to_string();
-    let words = (
-        TransferKind::Reversal.as_str(),
-        reference.as_str(),
+    let opposite = Transfer {
+        id: Uuid::now_v7(),
+        organization_id,
+        kind: TransferKind::Reversal.as_str(),
+        reference: &transfer.to_string(),
         description,
-    );
-    write(conn, organization, words, lines, now).await
+        lines,
+        span: Span::current(),
+    };
+    write(conn, std::slice::from_ref(&opposite), now).await?;
+    Ok(opposite.id)
 }
 
 async fn write(
     conn: &mut AsyncPgConnection,
-    organization: Uuid,
-    words: (&str, &str, &str),
-    mut lines: Vec<Line>,
+    transfers: &[Transfer<'_>],
     now: DateTime<Utc>,
-) -> Result<Uuid, LedgerError> {
-    check(&lines)?;
-    // The order of the accounts' ids is the order of their locks.
-    lines.sort_by_key(|line| line.account);
-    let id = Uuid::now_v7();
-    store::insert_transfer(conn, id, organization, words, now).await?;
+) -> Result<(), LedgerError> {
+    for transfer in transfers {
+        check(&transfer.lines)?;
+    }
+    let rows = transfers.iter().map(|transfer| store::NewTransfer {
+        id: transfer.id,
+        organization_id: transfer.organization_id,
+        kind: transfer.kind,
+        reference: transfer.reference,
+        description: transfer.description,
+        created_at: now,
+    });
+    store::insert_transfers(conn, rows.collect()).await?;
     crash_point!("ledger.after_transfer");
-    let written = store::insert_entries(conn, id, &lines, now).await?;
+    let mut lines: Vec<(Uuid, &Line)> = transfers
+        .iter()
+        .flat_map(|transfer| transfer.lines.iter().map(|line| (transfer.id, line)))
+        .collect();
+    // The order of the accounts' ids is the order of their locks; within an account the transfers keep theirs.
+    lines.sort_by_key(|(_, line)| line.account);
+    let written = store::insert_entries(conn, &lines, now).await?;
     crash_point!("ledger.after_entries");
-    tell_wallets(conn, organization, words, &lines, &written, now).await?;
-    Ok(id)
+    tell_wallets(conn, transfers, &written, now).await
 }
 
 /// Emits what happened to the wallets among the lines, each under its statement's line.
 async fn tell_wallets(
     conn: &mut AsyncPgConnection,
-    organization_id: Uuid,
-    (kind, reference, _): (&str, &str, &str),
-    lines: &[Line],
+    transfers: &[Transfer<'_>],
     written: &[store::Written],
     now: DateTime<Utc>,
 ) -> Result<(), LedgerError> {
+    let mut events = Vec::new();
     for entry in written {
-        let line = lines.iter().find(|line| line.account == entry.account_id);
-        let Some((line, owner)) = line.and_then(|line| Some((line, line.wallet_of?))) else {
-            continue;
-        };
-        let currency = line.currency.parse().unwrap_or(Currency::Irr);
-        let (wallet_id, aggregate_version) = (entry.account_id, entry.line);
-        let (balance_after, kind) = (entry.balance_after, kind.to_owned());
-        let reference = reference.to_owned();
-        if entry.amount > 0 {
-            let event = WalletCredited {
-                wallet_id,
-                aggregate_version,
-                organization_id,
-                owner,
-                amount: entry.amount,
-                balance_after,
-                currency,
-                kind,
-                reference,
-                credited_at: now,
-            };
-            outbox::emit(conn, SERVICE, &event, now).await?;
-        } else {
-            let event = WalletDebited {
-                wallet_id,
-                aggregate_version,
-                organization_id,
-                owner,
-                amount: entry.amount.saturating_neg(),
-                balance_after,
-                currency,
-                kind,
-                reference,
-                debited_at: now,
-            };
-            outbox::emit(conn, SERVICE, &event, now).await?;
+        let transfer = transfers.iter().find(|one| one.id == entry.transfer_id);
+        let Some(transfer) = transfer else { continue };
+        let mut lines = transfer.lines.iter();
+        let line = lines.find(|line| line.account == entry.account_id);
+        if let Some((line, owner)) = line.and_then(|line| Some((line, line.wallet_of?))) {
+            let told = || wallet_event(transfer, (line, owner), entry, now);
+            events.push(transfer.span.in_scope(told)?);
         }
     }
-    Ok(())
+    Ok(outbox::emit_all(conn, events).await?)
+}
+
+fn wallet_event(
+    transfer: &Transfer<'_>,
+    (line, owner): (&Line, Uuid),
+    entry: &store::Written,
+    now: DateTime<Utc>,
+) -> diesel::QueryResult<NewEvent> {
+    let currency = line.currency.parse().unwrap_or(Currency::Irr);
+    let organization_id = transfer.organization_id;
+    let (wallet_id, aggregate_version) = (entry.account_id, entry.line);
+    let (balance_after, kind) = (entry.balance_after, transfer.kind.to_owned());
+    let reference = transfer.reference.to_owned();
+    if entry.amount > 0 {
+        let event = WalletCredited {
+            wallet_id,
+            aggregate_version,
+            organization_id,
+            owner,
+            amount: entry.amount,
+            balance_after,
+            currency,
+            kind,
+            reference,
+            credited_at: now,
+        };
+        NewEvent::of(SERVICE, &event, now)
+    } else {
+        let event = WalletDebited {
+            wallet_id,
+            aggregate_version,
+            organization_id,
+            owner,
+            amount: entry.amount.saturating_neg(),
+            balance_after,
+            currency,
+            kind,
+            reference,
+            debited_at: now,
+        };
+        NewEvent::of(SERVICE, &event, now)
+    }
 }
 
 fn check(lines: &[Line]) -> Result<(), LedgerError> {
-    let mut sums = std::collections::BTreeMap::<&str, i128>::new();
+    let mut sums = BTreeMap::<&str, i128>::new();
     for line in lines {
         *sums.entry(&line.currency).or_default() += i128::from(line.amount);
     }

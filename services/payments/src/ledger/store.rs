@@ -55,16 +55,19 @@ pub async fn find_account(
     conn: &mut AsyncPgConnection,
     key: &AccountKey,
 ) -> QueryResult<Option<AccountRow>> {
-    ledger_accounts::table
+    let rows = ledger_accounts::table
         .filter(ledger_accounts::organization_id.eq(key.organization_id))
         .filter(ledger_accounts::code.eq(&key.code))
-        .filter(ledger_accounts::owner_id.is_not_distinct_from(key.owner_id))
         .filter(ledger_accounts::currency.eq(key.currency.code()))
         .filter(ledger_accounts::shard.eq(0))
         .select(AccountRow::as_select())
-        .first(conn)
-        .await
-        .optional()
+        .into_boxed();
+    // `IS NOT DISTINCT FROM` has no index: it would read every wallet of the organisation.
+    let rows = match key.owner_id {
+        Some(owner) => rows.filter(ledger_accounts::owner_id.eq(owner)),
+        None => rows.filter(ledger_accounts::owner_id.is_null()),
+    };
+    rows.first(conn).await.optional()
 }
 
 /// The rows of these accounts in one question: position → id, for those that were ever opened. Each key names all of the
@@ -133,29 +136,34 @@ pub(super) async fn insert_account(
         .await
 }
 
-pub(super) async fn insert_transfer(
+/// A transfer as it is written.
+#[derive(Insertable)]
+#[diesel(table_name = ledger_transfers, treat_none_as_default_value = false)]
+pub(super) struct NewTransfer<'a> {
+    pub(super) id: Uuid,
+    pub(super) organization_id: Uuid,
+    pub(super) kind: &'a str,
+    pub(super) reference: &'a str,
+    pub(super) description: &'a str,
+    pub(super) created_at: DateTime<Utc>,
+}
+
+pub(super) async fn insert_transfers(
     conn: &mut AsyncPgConnection,
-    id: Uuid,
-    organization_id: Uuid,
-    (kind, reference, description): (&str, &str, &str),
-    now: DateTime<Utc>,
+    transfers: Vec<NewTransfer<'_>>,
 ) -> QueryResult<usize> {
-    diesel::insert_into(ledger_transfers::table)
-        .values((
-            ledger_transfers::id.eq(id),
-            ledger_transfers::organization_id.eq(organization_id),
-            ledger_transfers::kind.eq(kind),
-            ledger_transfers::reference.eq(reference),
-            ledger_transfers::description.eq(description),
-            ledger_transfers::created_at.eq(now),
-        ))
-        .execute(conn)
-        .await
+    let insert = diesel::insert_into(ledger_transfers::table);
+    // One is the rule: of that shape the statement stays prepared.
+    match <[NewTransfer<'_>; 1]>::try_from(transfers) {
+        Ok([one]) => insert.values(one).execute(conn).await,
+        Err(more) => insert.values(more).execute(conn).await,
+    }
 }
 
 /// An entry as the database wrote it.
 #[derive(Debug, Clone, Queryable)]
 pub(super) struct Written {
+    pub(super) transfer_id: Uuid,
     pub(super) account_id: Uuid,
     pub(super) amount: i64,
     pub(super) line: i64,
@@ -172,15 +180,15 @@ pub(super) struct Line {
     pub(super) wallet_of: Option<Uuid>,
 }
 
-/// Writes the lines by one statement, as the schema demands, in the given order, which is the order of
+/// Writes the lines of transfers by one statement, as the schema demands, in the given order, which is the order of
 /// their row locks.
 pub(super) async fn insert_entries(
     conn: &mut AsyncPgConnection,
-    transfer_id: Uuid,
-    lines: &[Line],
+    lines: &[(Uuid, &Line)],
     now: DateTime<Utc>,
 ) -> QueryResult<Vec<Written>> {
     let returned = (
+        ledger_entries::transfer_id,
         ledger_entries::account_id,
         ledger_entries::amount,
         ledger_entries::line,
@@ -190,13 +198,15 @@ pub(super) async fn insert_entries(
     match lines {
         [one, two] => {
             diesel::insert_into(ledger_entries::table)
-                .values([one, two].map(|line| NewEntry::of(transfer_id, line, now)))
+                .values([one, two].map(|(transfer, line)| NewEntry::of(*transfer, line, now)))
                 .returning(returned)
                 .get_results(conn)
                 .await
         }
         more => {
-            let entries = more.iter().map(|line| NewEntry::of(transfer_id, line, now));
+            let entries = more
+                .iter()
+                .map(|(transfer, line)| NewEntry::of(*transfer, line, now));
             diesel::insert_into(ledger_entries::table)
                 .values(entries.collect::<Vec<_>>())
                 .returning(returned)
@@ -207,7 +217,7 @@ pub(super) async fn insert_entries(
 }
 
 #[derive(Insertable)]
-#[diesel(table_name = ledger_entries)]
+#[diesel(table_name = ledger_entries, treat_none_as_default_value = false)]
 struct NewEntry {
     id: Uuid,
     transfer_id: Uuid,

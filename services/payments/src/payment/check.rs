@@ -5,7 +5,8 @@ use service_db::crash_point;
 use uuid::Uuid;
 
 use super::{
-    Decision, Payment, PaymentError, Status, decide, model::next_check, settle, store, transitions,
+    Decision, Payment, PaymentError, Status, decide, insert, model::next_check, settle, store,
+    transitions,
 };
 use crate::{
     AppState,
@@ -199,7 +200,7 @@ async fn apply(state: &AppState, payment: &Payment, report: &Report) -> Result<(
                 Decision::Review(reason) => {
                     transitions::mark_review(conn, payment.id, reason, now).await?;
                     let details = json!({ "outcome": reason, "reported_amount": report.amount });
-                    store::insert_log(conn, payment.id, "verification", details, now).await?;
+                    insert::insert_log(conn, payment.id, "verification", details, now).await?;
                 }
             }
             crash_point!("check.before_commit");

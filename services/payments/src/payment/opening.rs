@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Payment, PaymentError, check, store, transitions};
+use super::{Payment, PaymentError, check, insert, transitions};
 use crate::{
     AppState,
     providers::{Opened, ProviderError},
@@ -41,7 +41,7 @@ pub(super) async fn open_somewhere(
                 break;
             }
             let details = json!({ "step": "failover", "from": tried, "to": next });
-            store::insert_log(&mut conn, payment.id, "request", details, now).await?;
+            insert::insert_log(&mut conn, payment.id, "request", details, now).await?;
             metrics::counter!("payments_failover_total", "from" => tried, "to" => next)
                 .increment(1);
             tried = next;

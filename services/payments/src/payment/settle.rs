@@ -3,10 +3,11 @@ use common_types::events::payments::{PaymentFailed, PaymentSettled};
 use diesel_async::AsyncPgConnection;
 use serde_json::json;
 use service_db::crash_point;
-use service_events::outbox;
+use service_events::outbox::{self, NewEvent};
+use tracing::Span;
 use uuid::Uuid;
 
-use super::{Payment, PaymentError, Status, WALLET, store, transitions};
+use super::{Payment, PaymentError, Status, WALLET, insert, transitions};
 use crate::{
     SERVICE,
     ledger::{self, AccountKey, Leg, Posting, TransferKind},
@@ -35,13 +36,43 @@ pub(crate) async fn complete(
     tracking_code: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<Option<Payment>, PaymentError> {
-    let Some(settled) = transitions::mark_completed(conn, id, tracking_code, now).await? else {
-        return Ok(None);
-    };
+    let one = [(id, Span::current())];
+    Ok(complete_all(conn, &one, tracking_code, now).await?.pop())
+}
+
+/// [`complete`] for many payments, each told in the trace of the request in whose span it is. Answers those that were not
+/// settled before, in their order; whoever calls it must [`book_all`] them.
+pub(crate) async fn complete_all(
+    conn: &mut AsyncPgConnection,
+    payments: &[(Uuid, Span)],
+    tracking_code: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Payment>, PaymentError> {
+    let ids: Vec<Uuid> = payments.iter().map(|(id, _)| *id).collect();
+    let mut settled = transitions::mark_completed(conn, &ids, tracking_code, now).await?;
+    if settled.is_empty() {
+        return Ok(settled);
+    }
+    settled.sort_by_key(|payment| ids.iter().position(|id| *id == payment.id));
     crash_point!("settle.after_status");
     let details = json!({ "outcome": "settled", "tracking_code": tracking_code });
-    store::insert_log(conn, settled.id, "verification", details, now).await?;
-    let event = PaymentSettled {
+    insert::insert_logs(conn, &settled, "verification", details, now).await?;
+    let mut events = Vec::with_capacity(settled.len());
+    for payment in &settled {
+        let span = payments.iter().find(|(id, _)| *id == payment.id);
+        let event = || NewEvent::of(SERVICE, &settled_event(payment, now), now);
+        events.push(match span {
+            Some((_, span)) => span.in_scope(event)?,
+            None => event()?,
+        });
+    }
+    outbox::emit_all(conn, events).await?;
+    crash_point!("settle.after_event");
+    Ok(settled)
+}
+
+fn settled_event(settled: &Payment, now: DateTime<Utc>) -> PaymentSettled {
+    PaymentSettled {
         payment_id: settled.id,
         aggregate_version: settled.version,
         organization_id: settled.organization_id,
@@ -53,10 +84,7 @@ pub(crate) async fn complete(
         provider: settled.provider.clone(),
         provider_reference: settled.provider_reference.clone().unwrap_or_default(),
         settled_at: now,
-    };
-    outbox::emit(conn, SERVICE, &event, now).await?;
-    crash_point!("settle.after_event");
-    Ok(Some(settled))
+    }
 }
 
 /// Second half of [`settle`]: the ledger. It comes last, because it locks the rows of the accounts until
@@ -66,9 +94,25 @@ pub(crate) async fn book(
     settled: &Payment,
     now: DateTime<Utc>,
 ) -> Result<(), PaymentError> {
-    ledger::post(conn, &posting(settled)?, now).await?;
+    book_all(conn, &[(settled, Span::current())], now).await
+}
+
+/// [`book`] for many payments, each told in the trace of the request in whose span it is.
+pub(crate) async fn book_all(
+    conn: &mut AsyncPgConnection,
+    settled: &[(&Payment, Span)],
+    now: DateTime<Utc>,
+) -> Result<(), PaymentError> {
+    let postings = settled.iter().map(|(payment, _)| posting(payment));
+    let postings: Vec<Posting> = postings.collect::<Result<_, _>>()?;
+    let spans = settled.iter().map(|(_, span)| span.clone());
+    let told: Vec<(&Posting, Span)> = postings.iter().zip(spans).collect();
+    ledger::post_all(conn, &told, now).await?;
     crash_point!("settle.after_ledger");
-    metrics::counter!("payments_settled_total", "purpose" => settled.purpose.as_str()).increment(1);
+    for (payment, _) in settled {
+        let purpose = payment.purpose.as_str();
+        metrics::counter!("payments_settled_total", "purpose" => purpose).increment(1);
+    }
     Ok(())
 }
 

@@ -11,8 +11,8 @@ use service_http::idempotency::{self, Stored};
 use uuid::Uuid;
 
 use super::{
-    Payment, PaymentError, Purpose, Status, model::next_check, opening, settle, store, transitions,
-    velocity,
+    Payment, PaymentError, Purpose, Status, insert, model::next_check, opening, settle, store,
+    transitions, velocity,
 };
 use crate::{AppState, providers::ProviderError};
 
@@ -163,9 +163,9 @@ async fn begin(state: &AppState, order: &StartPayment) -> Result<Begun, PaymentE
             }
             velocity::check(conn, &state.rules, order, now).await?;
             let payment =
-                store::insert_payment(conn, id, order, provider, (now, expires_at)).await?;
+                insert::insert_payment(conn, id, order, provider, (now, expires_at)).await?;
             let details = json!({ "purpose": order.purpose.as_str(), "provider": provider });
-            store::insert_log(conn, id, "request", details, now).await?;
+            insert::insert_log(conn, id, "request", details, now).await?;
             service_audit::record(conn, audit_entry(id, order, now)).await?;
             // Found by the worker when this process dies before the provider answers.
             let soon = next_check(2, true, true, now);
@@ -338,7 +338,7 @@ async fn not_opened(
         .stack
         .db
         .transaction(async |conn| {
-            store::insert_log(conn, payment.id, "error", details.clone(), now).await?;
+            insert::insert_log(conn, payment.id, "error", details.clone(), now).await?;
             match &error {
                 ProviderError::Refused(_) => {
                     settle::end(conn, payment, (Status::Failed, "refused"), None, now).await?;

@@ -2,7 +2,6 @@ use chrono::{DateTime, Utc};
 use common_types::{Money, ordering};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
@@ -10,7 +9,7 @@ use super::{
     model::currency,
     start::{Request, StartPayment},
 };
-use crate::schema::{payment_logs, payments};
+use crate::schema::payments;
 
 /// Statuses in which the payer may still pay.
 pub(super) const OPEN: [&str; 2] = ["pending", "processing"];
@@ -158,65 +157,6 @@ pub(super) async fn find_repeat(
         .first(conn)
         .await;
     Ok(row.optional()?.map(Payment::from))
-}
-
-pub(crate) async fn insert_payment(
-    conn: &mut AsyncPgConnection,
-    id: Uuid,
-    order: &StartPayment,
-    provider: &str,
-    (now, expires_at): (DateTime<Utc>, DateTime<Utc>),
-) -> QueryResult<Payment> {
-    let request = order.request.as_ref();
-    let row: PaymentRow = diesel::insert_into(payments::table)
-        .values((
-            payments::id.eq(id),
-            payments::organization_id.eq(order.organization_id),
-            payments::payer_id.eq(order.payer_id),
-            payments::purpose.eq(order.purpose.as_str()),
-            payments::status.eq(Status::Pending.as_str()),
-            payments::amount.eq(order.price.amount),
-            payments::currency.eq(order.price.currency.code()),
-            payments::invoice_id.eq(order.invoice_id),
-            payments::soapify_user_id.eq(order.soapify_user_id.as_deref()),
-            payments::description.eq(&order.description),
-            payments::provider.eq(provider),
-            payments::return_url.eq(order.return_url.as_deref()),
-            payments::client_ip.eq(order.origin.ip.to_string()),
-            (
-                payments::request_subject.eq(request.map(|request| request.subject.as_str())),
-                payments::request_route.eq(request.map(|request| request.route)),
-                payments::request_key.eq(request.map(|request| request.key.as_str())),
-                payments::request_hash.eq(request.map(|request| request.body_hash.to_vec())),
-            ),
-            payments::expires_at.eq(expires_at),
-            payments::created_at.eq(now),
-            payments::updated_at.eq(now),
-        ))
-        .returning(PaymentRow::as_returning())
-        .get_result(conn)
-        .await?;
-    Ok(row.into())
-}
-
-/// Adds a line to the payment's history (Y07's log types).
-pub(crate) async fn insert_log(
-    conn: &mut AsyncPgConnection,
-    payment_id: Uuid,
-    kind: &str,
-    details: Value,
-    now: DateTime<Utc>,
-) -> QueryResult<usize> {
-    diesel::insert_into(payment_logs::table)
-        .values((
-            payment_logs::id.eq(Uuid::now_v7()),
-            payment_logs::payment_id.eq(payment_id),
-            payment_logs::kind.eq(kind),
-            payment_logs::details.eq(details),
-            payment_logs::created_at.eq(now),
-        ))
-        .execute(conn)
-        .await
 }
 
 /// Whose payments a list shows.

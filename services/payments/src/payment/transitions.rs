@@ -81,15 +81,16 @@ pub(super) async fn switch_provider(
     Ok(switched == 1)
 }
 
-/// Anything unsettled → completed; `None` when it was settled before. This one conditional change
-/// is what makes a settlement happen once.
+/// Anything unsettled → completed; those that were settled before are not among the answered. This one
+/// conditional change is what makes a settlement happen once.
 pub(super) async fn mark_completed(
     conn: &mut AsyncPgConnection,
-    id: Uuid,
+    ids: &[Uuid],
     tracking_code: Option<&str>,
     now: DateTime<Utc>,
-) -> QueryResult<Option<Payment>> {
-    let row = diesel::update(payments::table.find(id))
+) -> QueryResult<Vec<Payment>> {
+    let rows: Vec<PaymentRow> = diesel::update(payments::table)
+        .filter(payments::id.eq_any(ids))
         .filter(payments::status.eq_any(UNSETTLED))
         .set((
             payments::status.eq(Status::Completed.as_str()),
@@ -102,9 +103,9 @@ pub(super) async fn mark_completed(
             payments::updated_at.eq(now),
         ))
         .returning(PaymentRow::as_returning())
-        .get_result(conn)
-        .await;
-    Ok(row.optional()?.map(Payment::from))
+        .get_results(conn)
+        .await?;
+    Ok(rows.into_iter().map(Payment::from).collect())
 }
 
 /// Open → ended without money; `None` when it is no longer open.

@@ -56,7 +56,7 @@ pub(crate) async fn pay_from_wallet(
         },
     };
     let state = state.get_ref().clone();
-    let paid = to_the_end(async move { pay(&state, &asked, render).await });
+    let paid = to_the_end(async move { pay(&state, asked, render).await });
     let stored = paid
         .await
         .map_err(|error: PaymentError| ApiError::from(error))?;
@@ -99,7 +99,7 @@ pub(crate) async fn pay_invoice_from_wallet(
             origin,
             key: request,
         };
-        pay(&state, &asked, render).await
+        pay(&state, asked, render).await
     });
     let stored = paid
         .await

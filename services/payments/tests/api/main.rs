@@ -9,6 +9,7 @@ mod crashes;
 mod crazyminer;
 mod features;
 mod gateway;
+mod gathered;
 mod invariants;
 mod invoices;
 mod ledger;
