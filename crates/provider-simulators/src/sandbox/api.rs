@@ -232,12 +232,20 @@ async fn list_settled(
     if let Err(refused) = enter(&request, &state).await {
         return refused;
     }
-    let results: Vec<Value> = state
+    let mut results: Vec<Value> = state
         .sandbox
         .settled_between(query.from, query.to)
         .iter()
         .map(|payment| shape(&state, payment))
         .collect();
+    if state
+        .sandbox
+        .use_up(|behaviour| &mut behaviour.lists_before_refunds)
+    {
+        for line in &mut results {
+            line["refunded_amount"] = json!(0);
+        }
+    }
     HttpResponse::Ok().json(json!({ "count": results.len(), "results": results }))
 }
 

@@ -119,6 +119,8 @@ pub struct Behaviour {
     pub lose_refund_answers: u32,
     /// This many of the next refund calls answer 503 and give nothing back.
     pub fail_refund_calls: u32,
+    /// This many of the next settlement lists were written before any refund: none shows in them.
+    pub lists_before_refunds: u32,
     /// New refunds stay `pending` until this is off again.
     pub pending_refunds: bool,
     /// Milliseconds before each API answer.

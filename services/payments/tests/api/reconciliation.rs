@@ -1,9 +1,13 @@
 //! Provider, payments and ledger, compared.
 
-use payments::reconciliation;
+use payments::{reconciliation, refund::run_due_refunds};
 use serde_json::json;
 
-use crate::{invariants::without_guards, refunds::paid_charge, support::Clinic};
+use crate::{
+    invariants::without_guards,
+    refunds::{paid_charge, paid_invoice, refund},
+    support::Clinic,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_providers_day_is_compared_and_its_differences_told_apart() {
@@ -97,4 +101,26 @@ async fn what_was_found_before_a_provider_fell_silent_is_kept() {
     let missing = "SELECT count(*) FROM reconciliation_exceptions WHERE kind = 'missing_there'";
     assert_eq!(clinic.number(missing).await, 4);
     assert_eq!(clinic.text(outcome).await, "unanswered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_between_the_providers_list_and_our_reading_is_no_difference() {
+    let clinic = Clinic::new().await;
+    let payment = paid_invoice(&clinic, 30_000).await;
+    let part = json!({"amount": 1_000, "reason": "part"});
+    let asked = refund(&clinic, &payment, "k", &part).await;
+    assert_eq!(asked.status(), 201);
+    let state = &clinic.service.state;
+    while run_due_refunds(state).await.unwrap() > 0 {}
+    assert_eq!(clinic.refunded_at_the_provider(&payment).await, 1_000);
+    let today = state.now().date_naive();
+    // Each list that was written too early, and what is found: one is asked for a second time, two lie.
+    for (early, found) in [(1, 0), (2, 1)] {
+        clinic.behave(&json!({"lists_before_refunds": early})).await;
+        let differences = reconciliation::reconcile_provider(state, "sandbox", today).await;
+        assert_eq!(differences.unwrap(), found);
+        let kept =
+            "SELECT count(*) FROM reconciliation_exceptions WHERE kind = 'refund_missing_there'";
+        assert_eq!(clinic.number(kept).await, found);
+    }
 }
